@@ -1,0 +1,56 @@
+# `make run` opens the console, `make test` runs every test; both make .venv by themselves.
+# uv is used when it is on the PATH, else python3 -m venv and pip. Packages are pinned, with hashes.
+VENV := .venv
+PY := $(VENV)/bin/python
+HAVE_UV := $(shell command -v uv 2>/dev/null)
+# The first interpreter here that the product runs on.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 13)))' 2>/dev/null && { echo $$p; break; }; done)
+
+ifneq ($(HAVE_UV),)
+INSTALL = uv pip install --quiet --python $(PY)
+else
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
+endif
+
+.PHONY: run test check bench lock clean
+
+run: $(VENV)/.ready
+	@$(VENV)/bin/qd $(ARGS)
+
+test: $(VENV)/.ready-dev
+	$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.ready-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
+
+bench: $(VENV)/.ready-dev
+	$(PY) -m pytest tests/bench -s $(ARGS)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Quarterdeck needs Python 3.11, 3.12 or 3.13 as python3; install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
+ifneq ($(HAVE_UV),)
+	uv venv --quiet --python $(PYTHON) $(VENV)
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+$(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) --require-hashes -r requirements.txt
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	$(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Needs uv. No index address is written.
+lock:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

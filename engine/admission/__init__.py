@@ -1,0 +1,1 @@
+"""May it run? One verdict that lists every check."""

@@ -1,0 +1,1 @@
+"""What goes into this prompt, and what does each part cost?"""

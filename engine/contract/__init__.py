@@ -1,0 +1,1 @@
+"""The frozen values that the rooms of the engine hand each other."""

@@ -1,0 +1,97 @@
+"""What a prompt is made of, and what an adapter makes of it: a child process to start, and what came out of it."""
+
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+PartKind = Literal["instructions", "skills", "file", "task"]
+
+
+class Part(Struct, frozen=True):
+    """One piece of a prompt, with its text. Its receipt is the same without the text."""
+
+    kind: PartKind
+    source: str
+    """Where it came from: a path relative to the workspace, or what composed it."""
+    text: str
+    tokens: int
+    sha256: str
+    stable: bool
+    """True when it stays byte-identical from run to run, so that a provider's cache can hit."""
+
+
+class Prompt(Struct, frozen=True):
+    """The parts in the order in which they are sent: stable ones first, the task last."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def tokens(self) -> int:
+        return sum(part.tokens for part in self.parts)
+
+    @property
+    def chars(self) -> int:
+        return sum(len(part.text) for part in self.parts)
+
+
+class AdapterRequest(Struct, frozen=True):
+    """All that an adapter may know of a run in order to start it."""
+
+    prompt: Prompt
+    workspace: str
+    argv: tuple[str, ...]
+    """For `command`: what to run. Empty for the others."""
+    model: str | None
+    provider_id: str | None
+    """The conversation to resume, or the id to give to a new one."""
+    resume: bool
+    agent_state: str
+    """A folder of the adapter's own, 0700, that outlives the run."""
+    can_write: tuple[str, ...]
+    output_limit_tokens: int
+
+
+class Launch(Struct, frozen=True):
+    """A child process: what the keeper starts. `stdin` is written to a file that the child gets as its input."""
+
+    argv: tuple[str, ...]
+    stdin: str
+    env: dict[str, str]
+    """Added to the allow-listed environment."""
+
+
+class RunUsage(Struct, frozen=True):
+    """What a run reports to have used. `None` as a whole means unknown: settled at its estimate, and marked."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_microusd: int | None = None
+
+
+class AdapterResult(Struct, frozen=True):
+    """What an adapter makes of a finished child's output."""
+
+    text: str
+    """What the agent answered."""
+    ok: bool
+    why: str = ""
+    """Why it failed, in one line, when it did."""
+    usage: RunUsage | None = None
+    resume_refused: bool = False
+    """The provider does not know the conversation (any more)."""
+
+
+class Adapter(Protocol):
+    """One way to speak to an agent or a model."""
+
+    name: str
+    resumes: bool
+    """Whether a conversation can be continued at all."""
+
+    def launch(self, request: AdapterRequest) -> Launch:
+        """The child to start for this request."""
+
+    def result(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> AdapterResult:
+        """What its output means; `exit_code` is None when it ended by a signal."""

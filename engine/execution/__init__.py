@@ -1,0 +1,1 @@
+"""Run it and never lose it."""

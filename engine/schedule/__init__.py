@@ -1,0 +1,1 @@
+"""When is it due, and what if we were away?"""

@@ -1,0 +1,1 @@
+"""Resume or start afresh, and why?"""

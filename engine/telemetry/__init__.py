@@ -1,0 +1,1 @@
+"""What did it really use? Readers of the logs that agent CLIs leave on disk."""

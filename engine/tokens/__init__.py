@@ -1,0 +1,1 @@
+"""How many tokens is this text?"""

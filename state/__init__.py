@@ -1,0 +1,1 @@
+"""What happened: the only code that knows SQL."""

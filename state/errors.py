@@ -1,0 +1,67 @@
+"""The exception tree. Every error that a user can meet is one of these, says what to do, and is shown once.
+
+    QuarterdeckError              exit code 1
+      StateError                  the state folder or the database cannot be used
+        StateUnwritable           not ours, read-only, or its permissions are too wide
+        StateNewer                written by a newer Quarterdeck
+        LeaseLost                 another engine has taken over: this one must write nothing more
+      ConfigError                 quarterdeck.toml, with file and line
+      Refused                     a gate or a precondition said no; nothing was spent
+      NotFound                    a session, run, job or budget that is not there
+      EngineUnavailable           no engine runs and none could be started, or it did not answer
+      UsageError                  exit code 2: the command line makes no sense
+"""
+
+
+class QuarterdeckError(Exception):
+    """An error for the operator: `str(error)` is one line, and `fix` says what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+    @property
+    def line(self) -> str:
+        """The message and, when there is one, the way out, on one line."""
+        text = str(self)
+        return " ".join((f"{text}; {self.fix}" if self.fix else text).split())
+
+
+class StateError(QuarterdeckError):
+    """The state folder or its database cannot be used."""
+
+
+class StateUnwritable(StateError):
+    """The state folder is read-only, belongs to someone else, or is open to others."""
+
+
+class StateNewer(StateError):
+    """The database was written by a newer Quarterdeck."""
+
+
+class LeaseLost(StateError):
+    """Another engine holds the lease now; nothing this process writes is accepted."""
+
+
+class ConfigError(QuarterdeckError):
+    """`quarterdeck.toml` cannot be used; the message names file and line."""
+
+
+class Refused(QuarterdeckError):
+    """A gate or a precondition said no. Nothing was spent and nothing was changed."""
+
+
+class NotFound(QuarterdeckError):
+    """What was named does not exist."""
+
+
+class EngineUnavailable(QuarterdeckError):
+    """No engine runs and none could be started, or it did not answer in time."""
+
+
+class UsageError(QuarterdeckError):
+    """The command line makes no sense."""
+
+    exit_code = 2

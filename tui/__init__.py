@@ -1,0 +1,1 @@
+"""What the operator sees and types: the console and the `qd` command line."""

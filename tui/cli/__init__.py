@@ -1,0 +1,1 @@
+"""`qd ...`: every verb of the console as a command."""

@@ -1,0 +1,1 @@
+"""One table each, with its own keys."""

@@ -1,0 +1,1 @@
+"""Sheets, details and dialogs that cover the overview."""
