@@ -1,15 +1,15 @@
 """The exception tree. Every error that a user can meet is one of these, says what to do, and is shown once.
 
-    QuarterdeckError              exit code 1
-      StateError                  the state folder or the database cannot be used
-        StateUnwritable           not ours, read-only, or its permissions are too wide
-        StateNewer                written by a newer Quarterdeck
-        LeaseLost                 another engine has taken over: this one must write nothing more
-      ConfigError                 quarterdeck.toml, with file and line
-      Refused                     a gate or a precondition said no; nothing was spent
-      NotFound                    a session, run, job or budget that is not there
-      EngineUnavailable           no engine runs and none could be started, or it did not answer
-      UsageError                  exit code 2: the command line makes no sense
+QuarterdeckError              exit code 1
+  StateError                  the state folder or the database cannot be used
+    StateUnwritable           not ours, read-only, or its permissions are too wide
+    StateNewer                written by a newer Quarterdeck
+    LeaseLost                 another engine has taken over: this one must write nothing more
+  ConfigError                 quarterdeck.toml, with file and line
+  Refused                     a gate or a precondition said no; nothing was spent
+  NotFound                    a session, run, job or budget that is not there
+  EngineUnavailable           no engine runs and none could be started, or it did not answer
+  UsageError                  exit code 2: the command line makes no sense
 """
 
 

@@ -1,0 +1,136 @@
+"""Which runs were asked for, and what became of each?
+
+A run goes `reserved -> starting -> running -> ending -> settled`, or ends `refused` before anything is spent.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from state.database import Connection, insert, row, rows
+from state.errors import NotFound
+
+
+class Run(Struct, frozen=True):
+    """One invocation, from admission to settlement. Lists and the verdict are JSON."""
+
+    id: int
+    order_id: str | None
+    session_id: int | None
+    generation_id: int | None
+    agent: str
+    adapter: str
+    model: str | None
+    lane: str
+    trigger: str
+    task_type: str
+    job: str | None
+    slot_due_ms: int | None
+    task: str
+    workspace: str
+    can_read: str
+    can_write: str
+    inject: str
+    timeout_s: float | None
+    state: str
+    outcome: str | None
+    why: str | None
+    reused: int | None
+    reuse_reason: str | None
+    estimate_tokens: int
+    verdict: str
+    exit_code: int | None
+    signal: int | None
+    summary: str | None
+    requested_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+
+    @property
+    def live(self) -> bool:
+        return self.state not in ("settled", "refused")
+
+
+class Receipt(Struct, frozen=True):
+    """What a run's prompt was made of: `parts` is JSON, each part without its text."""
+
+    run_id: int
+    parts: str
+    tokens: int
+    chars: int
+
+
+def add(tx: Connection, values: dict[str, Any]) -> int:
+    """Record a run as it leaves the gate: `reserved`, or `refused`. Returns its id."""
+    return insert(tx, "runs", values)
+
+
+def get(connection: Connection, run_id: int) -> Run:
+    """Raises NotFound."""
+    found = row(connection, Run, "SELECT * FROM runs WHERE id = ?", (run_id,))
+    if found is None:
+        raise NotFound(f"there is no run {run_id}", "see: qd run list")
+    return found
+
+
+def live(connection: Connection) -> list[Run]:
+    """Every run that is admitted and not settled."""
+    return rows(connection, Run, "SELECT * FROM runs WHERE state IN ('reserved', 'starting', 'running', 'ending')")
+
+
+def latest(connection: Connection, limit: int, session_id: int | None = None) -> list[Run]:
+    """The newest first, of one session or of all."""
+    if session_id is None:
+        return rows(connection, Run, "SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))
+    return rows(
+        connection, Run, "SELECT * FROM runs WHERE session_id = ? ORDER BY id DESC LIMIT ?", (session_id, limit)
+    )
+
+
+def last_in_session(connection: Connection, session_id: int) -> Run | None:
+    """The newest run in a session that really ran."""
+    sql = "SELECT * FROM runs WHERE session_id = ? AND state != 'refused' ORDER BY id DESC LIMIT 1"
+    return row(connection, Run, sql, (session_id,))
+
+
+def used(connection: Connection, generation_id: int) -> bool:
+    """Whether any run has used this generation."""
+    return connection.execute("SELECT 1 FROM runs WHERE generation_id = ?", (generation_id,)).fetchone() is not None
+
+
+def mark_started(tx: Connection, run_id: int, at_ms: int) -> None:
+    tx.execute("UPDATE runs SET state = 'running', started_ms = ? WHERE id = ?", (at_ms, run_id))
+
+
+def mark_starting(tx: Connection, run_id: int) -> None:
+    """From here on a keeper may exist: after a crash its folder must be looked at."""
+    tx.execute("UPDATE runs SET state = 'starting' WHERE id = ?", (run_id,))
+
+
+def settle(
+    tx: Connection,
+    run_id: int,
+    *,
+    outcome: str,
+    why: str,
+    exit_code: int | None,
+    signal: int | None,
+    summary: str,
+    ended_ms: int,
+) -> None:
+    """The last state of a run: how it ended, and the first line of what it said."""
+    tx.execute(
+        "UPDATE runs SET state = 'settled', outcome = ?, why = ?, exit_code = ?, signal = ?, summary = ?, ended_ms = ?"
+        " WHERE id = ?",
+        (outcome, why, exit_code, signal, summary, ended_ms, run_id),
+    )
+
+
+def store_receipt(tx: Connection, receipt: Receipt) -> None:
+    tx.execute(
+        "INSERT INTO receipts VALUES (?, ?, ?, ?)", (receipt.run_id, receipt.parts, receipt.tokens, receipt.chars)
+    )
+
+
+def receipt(connection: Connection, run_id: int) -> Receipt | None:
+    return row(connection, Receipt, "SELECT * FROM receipts WHERE run_id = ?", (run_id,))

@@ -1,0 +1,110 @@
+"""Which tables are there? Numbered migrations: each runs once, in order, in one transaction of its own.
+
+Times are milliseconds since the epoch, UTC. Tokens are integers. NULL means unknown, zero means zero.
+"""
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+
+
+def first_house(db: Database) -> None:
+    """The tables of every room, thin."""
+    for statement in _FIRST_HOUSE.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house,)
+"""Number n is at index n - 1; the database's `user_version` is the number of the last one applied."""
+
+_FIRST_HOUSE = """
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, pid INTEGER NOT NULL,
+    version TEXT NOT NULL, started_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, agent TEXT, lane TEXT NOT NULL, job TEXT, title TEXT,
+    workspace TEXT, generation_id INTEGER, created_ms INTEGER NOT NULL, last_active_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_activity ON sessions (last_active_ms DESC);
+CREATE INDEX sessions_by_owner ON sessions (agent, lane, job);
+CREATE TABLE generations (
+    id INTEGER PRIMARY KEY, session_id INTEGER NOT NULL REFERENCES sessions (id), number INTEGER NOT NULL,
+    source TEXT NOT NULL, provider_home TEXT NOT NULL, provider_id TEXT, model TEXT, workspace TEXT,
+    reason TEXT NOT NULL, note TEXT, started_ms INTEGER NOT NULL, undone_ms INTEGER,
+    responses INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_read_tokens INTEGER NOT NULL DEFAULT 0, cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX generations_by_provider ON generations (source, provider_home, provider_id);
+CREATE INDEX generations_by_session ON generations (session_id, number);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, order_id TEXT, session_id INTEGER REFERENCES sessions (id),
+    generation_id INTEGER REFERENCES generations (id), agent TEXT NOT NULL, adapter TEXT NOT NULL, model TEXT,
+    lane TEXT NOT NULL, trigger TEXT NOT NULL, task_type TEXT NOT NULL, job TEXT, slot_due_ms INTEGER,
+    task TEXT NOT NULL, workspace TEXT NOT NULL, can_read TEXT NOT NULL, can_write TEXT NOT NULL, inject TEXT NOT NULL,
+    timeout_s REAL, state TEXT NOT NULL, outcome TEXT, why TEXT, reused INTEGER, reuse_reason TEXT,
+    estimate_tokens INTEGER NOT NULL, verdict TEXT NOT NULL, exit_code INTEGER, signal INTEGER, summary TEXT,
+    requested_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER
+) STRICT;
+CREATE INDEX runs_by_state ON runs (state);
+CREATE INDEX runs_by_session ON runs (session_id, id);
+CREATE INDEX runs_by_generation ON runs (generation_id);
+CREATE INDEX runs_by_job ON runs (job, id);
+CREATE TABLE receipts (
+    run_id INTEGER PRIMARY KEY REFERENCES runs (id), parts TEXT NOT NULL,
+    tokens INTEGER NOT NULL, chars INTEGER NOT NULL
+) STRICT;
+CREATE TABLE log_files (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, path TEXT NOT NULL UNIQUE, device INTEGER NOT NULL,
+    inode INTEGER NOT NULL, size INTEGER NOT NULL, offset INTEGER NOT NULL, head_hash TEXT NOT NULL,
+    carry TEXT NOT NULL, lines INTEGER NOT NULL, refused TEXT NOT NULL, read_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE log_problems (path TEXT PRIMARY KEY, why TEXT NOT NULL, noted_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE usage (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, key TEXT NOT NULL, generation_id INTEGER NOT NULL,
+    run_id INTEGER, at_ms INTEGER NOT NULL, model TEXT, input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, cache_write_5m_tokens INTEGER,
+    cache_write_1h_tokens INTEGER, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER,
+    basis TEXT NOT NULL, confidence TEXT NOT NULL, log_id INTEGER, offset INTEGER
+) STRICT;
+CREATE UNIQUE INDEX usage_by_key ON usage (source, key);
+CREATE INDEX usage_by_time ON usage (at_ms);
+CREATE INDEX usage_by_generation ON usage (generation_id, at_ms);
+CREATE TABLE reservations (
+    run_id INTEGER NOT NULL REFERENCES runs (id), budget TEXT NOT NULL, window_start_ms INTEGER NOT NULL,
+    window_end_ms INTEGER NOT NULL, limit_tokens INTEGER NOT NULL, held INTEGER NOT NULL, committed INTEGER NOT NULL,
+    overrun INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (run_id, budget)
+) STRICT;
+CREATE INDEX reservations_by_window ON reservations (budget, window_start_ms);
+CREATE TABLE claims (
+    run_id INTEGER NOT NULL REFERENCES runs (id), path TEXT NOT NULL, claimed_ms INTEGER NOT NULL,
+    PRIMARY KEY (run_id, path)
+) STRICT;
+CREATE TABLE job_marks (
+    job TEXT PRIMARY KEY, spec TEXT NOT NULL, anchor_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE slots (
+    job TEXT NOT NULL, due_ms INTEGER NOT NULL, state TEXT NOT NULL, run_id INTEGER, reason TEXT,
+    noted_ms INTEGER NOT NULL, PRIMARY KEY (job, due_ms)
+) STRICT;
+CREATE TABLE skills (
+    path TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL, origin TEXT NOT NULL,
+    meta_tokens INTEGER NOT NULL, body_tokens INTEGER NOT NULL, sha256 TEXT NOT NULL, problem TEXT
+) STRICT;
+CREATE TABLE orders (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, ok INTEGER NOT NULL, answer TEXT NOT NULL
+) STRICT;
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, verb TEXT NOT NULL, subject TEXT NOT NULL, undo TEXT,
+    undone_ms INTEGER
+) STRICT;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, run_id INTEGER,
+    session_id INTEGER, job TEXT
+) STRICT;
+CREATE TABLE notices (
+    key TEXT PRIMARY KEY, level TEXT NOT NULL, text TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
+"""

@@ -1,0 +1,273 @@
+"""Which conversations are there, and which generation does each one stand in?
+
+A generation is one provider conversation, identified by (source, provider home, provider id). A session is the row of
+generations that an operator thinks of as one; managed or observed is a property of its runs, not of the session.
+"""
+
+from msgspec import Struct
+
+from state.database import Connection, insert, row, rows
+from state.errors import NotFound
+
+OURS = "quarterdeck"
+"""The source of sessions whose conversation we keep ourselves."""
+
+
+class Session(Struct, frozen=True):
+    """A conversation that can be resumed."""
+
+    id: int
+    source: str
+    agent: str | None
+    """The declared agent that runs in it; None for one only ever observed."""
+    lane: str
+    job: str | None
+    title: str | None
+    workspace: str | None
+    generation_id: int | None
+    """The generation it stands in."""
+    created_ms: int
+    last_active_ms: int
+
+
+class Generation(Struct, frozen=True):
+    """One provider conversation within a session, with what it has used so far (tokens)."""
+
+    id: int
+    session_id: int
+    number: int
+    source: str
+    provider_home: str
+    provider_id: str | None
+    """None until the provider has been asked for the first time."""
+    model: str | None
+    workspace: str | None
+    reason: str
+    """Why it was started: `first_run`, `operator_reset`, `isolated_lane`, `observed`, ..."""
+    note: str | None
+    """What the operator gave as the reason."""
+    started_ms: int
+    undone_ms: int | None
+    responses: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+
+
+class BoardRow(Struct, frozen=True):
+    """A session as the sessions pane shows it. Tokens are sums over all of its generations."""
+
+    id: int
+    source: str
+    agent: str | None
+    lane: str
+    job: str | None
+    title: str | None
+    workspace: str | None
+    last_active_ms: int
+    generation: int
+    generation_reason: str
+    model: str | None
+    responses: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    recent_tokens: int
+    """Tokens of the last hour."""
+    live_run_id: int | None
+    live_trigger: str | None
+    last_run_id: int | None
+    last_outcome: str | None
+    last_reuse: str | None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.output_tokens
+
+
+LIVE_STATES = ("reserved", "starting", "running", "ending")
+
+_BOARD = """
+SELECT s.id, s.source, s.agent, s.lane, s.job, s.title, s.workspace, s.last_active_ms,
+    g.number AS generation, g.reason AS generation_reason, coalesce(g.model, last.model) AS model,
+    total.responses, total.input_tokens, total.cache_read_tokens, total.cache_write_tokens, total.output_tokens,
+    coalesce((SELECT sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens)
+        FROM usage u JOIN generations ug ON ug.id = u.generation_id
+        WHERE ug.session_id = s.id AND u.at_ms >= ?), 0) AS recent_tokens,
+    live.id AS live_run_id, live.trigger AS live_trigger,
+    last.id AS last_run_id, last.outcome AS last_outcome, last.reuse_reason AS last_reuse
+FROM (SELECT * FROM sessions ORDER BY last_active_ms DESC, id DESC LIMIT ?) s
+JOIN generations g ON g.id = s.generation_id
+JOIN (SELECT session_id, sum(responses) AS responses, sum(input_tokens) AS input_tokens,
+        sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
+        sum(output_tokens) AS output_tokens FROM generations GROUP BY session_id) total ON total.session_id = s.id
+LEFT JOIN runs last ON last.id = (SELECT max(id) FROM runs WHERE session_id = s.id)
+LEFT JOIN runs live ON live.id = last.id AND live.state IN ('reserved', 'starting', 'running', 'ending')
+ORDER BY s.last_active_ms DESC, s.id DESC
+"""
+
+
+def board(connection: Connection, recent_since_ms: int, limit: int = 2000) -> list[BoardRow]:
+    """The newest sessions first, each with its spend and its live run."""
+    return rows(connection, BoardRow, _BOARD, (recent_since_ms, limit))
+
+
+def count(connection: Connection) -> int:
+    found: int = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
+    return found
+
+
+def get(connection: Connection, session_id: int) -> Session:
+    """Raises NotFound."""
+    found = row(connection, Session, "SELECT * FROM sessions WHERE id = ?", (session_id,))
+    if found is None:
+        raise NotFound(f"there is no session {session_id}", "see: qd sessions")
+    return found
+
+
+def generation(connection: Connection, generation_id: int) -> Generation:
+    found = row(connection, Generation, "SELECT * FROM generations WHERE id = ?", (generation_id,))
+    if found is None:
+        raise NotFound(f"there is no generation {generation_id}")
+    return found
+
+
+def generations(connection: Connection, session_id: int) -> list[Generation]:
+    """All of them, undone ones too, oldest first."""
+    return rows(connection, Generation, "SELECT * FROM generations WHERE session_id = ? ORDER BY id", (session_id,))
+
+
+def owned(connection: Connection, agent: str, lane: str, job: str | None) -> Session | None:
+    """The session in which this agent works in this lane, for this job or for none."""
+    sql = "SELECT * FROM sessions WHERE agent = ? AND lane = ? AND job IS ? ORDER BY id DESC LIMIT 1"
+    return row(connection, Session, sql, (agent, lane, job))
+
+
+def open_session(
+    tx: Connection, *, agent: str, lane: str, job: str | None, title: str | None, workspace: str, at_ms: int
+) -> int:
+    """A new session of ours, still without a generation."""
+    return insert(
+        tx,
+        "sessions",
+        {
+            "source": OURS,
+            "agent": agent,
+            "lane": lane,
+            "job": job,
+            "title": title,
+            "workspace": workspace,
+            "created_ms": at_ms,
+            "last_active_ms": at_ms,
+        },
+    )
+
+
+def start_generation(
+    tx: Connection,
+    session_id: int,
+    *,
+    source: str,
+    provider_home: str,
+    provider_id: str | None,
+    model: str | None,
+    workspace: str | None,
+    reason: str,
+    note: str | None,
+    at_ms: int,
+) -> int:
+    """Start the session's next generation and make it the one that it stands in. Nothing old is touched."""
+    number = tx.execute(
+        "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE session_id = ? AND undone_ms IS NULL", (session_id,)
+    ).fetchone()[0]
+    generation_id = insert(
+        tx,
+        "generations",
+        {
+            "session_id": session_id,
+            "number": number,
+            "source": source,
+            "provider_home": provider_home,
+            "provider_id": provider_id,
+            "model": model,
+            "workspace": workspace,
+            "reason": reason,
+            "note": note,
+            "started_ms": at_ms,
+        },
+    )
+    tx.execute("UPDATE sessions SET generation_id = ? WHERE id = ?", (generation_id, session_id))
+    return generation_id
+
+
+def set_conversation(tx: Connection, generation_id: int, provider_id: str, model: str | None, workspace: str) -> None:
+    """Note what the provider calls this generation, and in what it was first used."""
+    tx.execute(
+        "UPDATE generations SET provider_id = ?, model = ?, workspace = ? WHERE id = ?",
+        (provider_id, model, workspace, generation_id),
+    )
+
+
+def undo_generation(tx: Connection, generation_id: int, back_to: int, at_ms: int) -> None:
+    """Let the session stand in `back_to` again. The undone generation stays on record."""
+    tx.execute("UPDATE generations SET undone_ms = ? WHERE id = ?", (at_ms, generation_id))
+    tx.execute("UPDATE sessions SET generation_id = ? WHERE generation_id = ?", (back_to, generation_id))
+
+
+def touch(tx: Connection, session_id: int, at_ms: int) -> None:
+    tx.execute("UPDATE sessions SET last_active_ms = max(last_active_ms, ?) WHERE id = ?", (at_ms, session_id))
+
+
+def observe(
+    tx: Connection,
+    *,
+    source: str,
+    provider_home: str,
+    provider_id: str,
+    last_active_ms: int,
+    started_ms: int | None,
+    workspace: str | None,
+    title: str | None,
+    model: str | None,
+) -> int:
+    """Note a conversation seen in a client's logs; returns its generation. Known facts are not forgotten."""
+    sql = "SELECT id, session_id FROM generations WHERE source = ? AND provider_home = ? AND provider_id = ?"
+    found = tx.execute(sql, (source, provider_home, provider_id)).fetchone()
+    if found is None:
+        session_id = insert(
+            tx,
+            "sessions",
+            {
+                "source": source,
+                "lane": "main",
+                "title": title,
+                "workspace": workspace,
+                "created_ms": started_ms or last_active_ms,
+                "last_active_ms": last_active_ms,
+            },
+        )
+        return start_generation(
+            tx,
+            session_id,
+            source=source,
+            provider_home=provider_home,
+            provider_id=provider_id,
+            model=model,
+            workspace=workspace,
+            reason="observed",
+            note=None,
+            at_ms=started_ms or last_active_ms,
+        )
+    generation_id, session_id = found
+    tx.execute(
+        "UPDATE sessions SET last_active_ms = max(last_active_ms, ?), title = coalesce(title, ?),"
+        " workspace = coalesce(workspace, ?), created_ms = min(created_ms, ?) WHERE id = ?",
+        (last_active_ms, title, workspace, started_ms or last_active_ms, session_id),
+    )
+    tx.execute(
+        "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?) WHERE id = ?",
+        (model, workspace, generation_id),
+    )
+    return int(generation_id)
