@@ -38,6 +38,11 @@ class Home(Struct, frozen=True):
         return self.state / "engine.lock"
 
     @property
+    def bell(self) -> Path:
+        """A FIFO that consoles ring after leaving an order, so that the engine need not poll."""
+        return self.state / "bell"
+
+    @property
     def log(self) -> Path:
         return self.state / "engine.log"
 

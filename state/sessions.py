@@ -46,6 +46,8 @@ class Generation(Struct, frozen=True):
     """Why it was started: `first_run`, `operator_reset`, `isolated_lane`, `observed`, ..."""
     note: str | None
     """What the operator gave as the reason."""
+    assignment: str | None
+    """What the conversation is about, where that is declared; another one starts afresh."""
     started_ms: int
     undone_ms: int | None
     responses: int
@@ -202,11 +204,13 @@ def start_generation(
     return generation_id
 
 
-def set_conversation(tx: Connection, generation_id: int, provider_id: str, model: str | None, workspace: str) -> None:
-    """Note what the provider calls this generation, and in what it was first used."""
+def set_conversation(
+    tx: Connection, generation_id: int, *, provider_id: str, model: str | None, workspace: str, assignment: str | None
+) -> None:
+    """Note what the provider calls this generation, and for what it was first used."""
     tx.execute(
-        "UPDATE generations SET provider_id = ?, model = ?, workspace = ? WHERE id = ?",
-        (provider_id, model, workspace, generation_id),
+        "UPDATE generations SET provider_id = ?, model = ?, workspace = ?, assignment = ? WHERE id = ?",
+        (provider_id, model, workspace, assignment, generation_id),
     )
 
 

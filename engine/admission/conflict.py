@@ -1,0 +1,33 @@
+"""Do two write scopes share a path? Decided on the patterns alone, and never by comparing prefixes of text.
+
+A literal path stands for itself and everything below it. `**` stands for any folders, `*`, `?` and `[...]` for
+characters within one segment. Two wildcards in one place are taken to overlap: in doubt there is a conflict.
+"""
+
+import re
+from fnmatch import fnmatchcase
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some path could be written under both; symmetric, and true of a path and itself."""
+    return _overlap(_segments(one), _segments(other))
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    if not one or not other:
+        return True  # what is left of the other lies below this one
+    if "**" in (one[0], other[0]):
+        return True
+    return _segment(one[0], other[0]) and _overlap(one[1:], other[1:])
+
+
+def _segment(one: str, other: str) -> bool:
+    if _GLOB.search(one):
+        return bool(_GLOB.search(other)) or fnmatchcase(other, one)
+    return fnmatchcase(one, other) if _GLOB.search(other) else one == other
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(segment for segment in path.split("/") if segment)

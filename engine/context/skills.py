@@ -1,0 +1,83 @@
+"""Which skills are on this machine? Folders with a SKILL.md, in the places where agents look for them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from engine.tokens.count import count_tokens
+from state.skills import Skill
+
+SKILL_CAP_BYTES = 512 * 1024
+
+
+def skill_folders(
+    environ: Mapping[str, str], workspaces: Sequence[str], extra: Sequence[str]
+) -> list[tuple[str, Path]]:
+    """Where to look, each place with its origin; the first place that has a name wins."""
+    user = Path(environ.get("HOME") or Path("~").expanduser())
+    claude = Path(environ.get("CLAUDE_CONFIG_DIR", "").split(",")[0] or user / ".claude")
+    codex = Path(environ.get("CODEX_HOME") or user / ".codex")
+    config = Path(environ.get("XDG_CONFIG_HOME") or user / ".config")
+    found = [("configured", Path(folder).expanduser()) for folder in extra]
+    for workspace in workspaces:
+        found += [("workspace", Path(workspace) / name) for name in (".claude/skills", ".agents/skills", "skills")]
+    found += [("user", config / "quarterdeck" / "skills"), ("user", user / ".agents" / "skills")]
+    return [*found, ("claude_code", claude / "skills"), ("codex", codex / "skills")]
+
+
+def discover(folders: Sequence[tuple[str, Path]]) -> list[Skill]:
+    """Every skill below these folders, with what it costs; one that cannot be read says why."""
+    skills: dict[str, Skill] = {}
+    for origin, folder in folders:
+        for path in sorted(folder.glob("*/SKILL.md")) if folder.is_dir() else []:
+            skills.setdefault(str(path.resolve()), _read(origin, path))
+    return list(skills.values())
+
+
+def metadata_line(name: str, description: str, path: str) -> str:
+    """What a prompt says of an allowed skill; its body is read when it is used."""
+    return f"- {name}: {description} ({path})"
+
+
+def _read(origin: str, path: Path) -> Skill:
+    resolved = str(path.resolve())
+    try:
+        if path.stat().st_size > SKILL_CAP_BYTES:
+            raise OSError(f"over {SKILL_CAP_BYTES:,} bytes")
+        raw = path.read_bytes()
+    except OSError as error:
+        return Skill(resolved, path.parent.name, "", origin, 0, 0, "", error.strerror or str(error))
+    head, body = _split(raw.decode("utf-8", "replace"))
+    name = head.get("name") or path.parent.name
+    description = head.get("description", "")
+    return Skill(
+        path=resolved,
+        name=name,
+        description=description,
+        origin=origin,
+        meta_tokens=count_tokens(metadata_line(name, description, resolved)).tokens,
+        body_tokens=count_tokens(body).tokens,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        problem=None if description else "no description in its head: an agent cannot know when to use it",
+    )
+
+
+def _split(text: str) -> tuple[dict[str, str], str]:
+    """The `key: value` head between two lines of `---`, and the rest. Folded and quoted values are joined."""
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != "---":
+        return {}, text
+    try:
+        end = next(number for number, line in enumerate(lines[1:], start=1) if line.strip() == "---")
+    except StopIteration:
+        return {}, text
+    head: dict[str, str] = {}
+    key = ""
+    for line in lines[1:end]:
+        if line[:1].isspace() and key:
+            head[key] = f"{head[key]} {line.strip()}".strip()
+        elif ":" in line:
+            key, _, value = line.partition(":")
+            key, value = key.strip(), value.strip()
+            head[key] = "" if value in ("|", ">", "|-", ">-") else value.strip("\"'")
+    return head, "\n".join(lines[end + 1 :])
