@@ -65,6 +65,11 @@ def add(tx: Connection, values: dict[str, Any]) -> int:
     return insert(tx, "runs", values)
 
 
+def set_order(tx: Connection, run_id: int, order_id: str) -> None:
+    """Which order asked for it."""
+    tx.execute("UPDATE runs SET order_id = ? WHERE id = ?", (order_id, run_id))
+
+
 def get(connection: Connection, run_id: int) -> Run:
     """Raises NotFound."""
     found = row(connection, Run, "SELECT * FROM runs WHERE id = ?", (run_id,))
@@ -93,6 +98,17 @@ def last_in_session(connection: Connection, session_id: int) -> Run | None:
     return row(connection, Run, sql, (session_id,))
 
 
+def mean_tokens(connection: Connection, job: str) -> int | None:
+    """Mean tokens of a job's last ten settled runs; None before the first."""
+    sql = (
+        "SELECT avg(tokens) FROM (SELECT sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens"
+        " + u.output_tokens) AS tokens FROM runs r JOIN usage u ON u.run_id = r.id"
+        " WHERE r.job = ? AND r.state = 'settled' GROUP BY r.id ORDER BY r.id DESC LIMIT 10)"
+    )
+    found = connection.execute(sql, (job,)).fetchone()[0]
+    return None if found is None else round(found)
+
+
 def used(connection: Connection, generation_id: int) -> bool:
     """Whether any run has used this generation."""
     return connection.execute("SELECT 1 FROM runs WHERE generation_id = ?", (generation_id,)).fetchone() is not None
@@ -105,6 +121,14 @@ def mark_started(tx: Connection, run_id: int, at_ms: int) -> None:
 def mark_starting(tx: Connection, run_id: int) -> None:
     """From here on a keeper may exist: after a crash its folder must be looked at."""
     tx.execute("UPDATE runs SET state = 'starting' WHERE id = ?", (run_id,))
+
+
+def move_to_generation(tx: Connection, run_id: int, generation_id: int, reuse_reason: str) -> None:
+    """The run goes on in another generation than the one it was admitted to: it is not a resumed one any more."""
+    tx.execute(
+        "UPDATE runs SET generation_id = ?, reused = 0, reuse_reason = ? WHERE id = ?",
+        (generation_id, reuse_reason, run_id),
+    )
 
 
 def settle(

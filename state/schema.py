@@ -70,6 +70,7 @@ CREATE TABLE usage (
     basis TEXT NOT NULL, confidence TEXT NOT NULL, log_id INTEGER, offset INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX usage_by_key ON usage (source, key);
+CREATE INDEX usage_by_run ON usage (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX usage_by_time ON usage (at_ms);
 CREATE INDEX usage_by_generation ON usage (generation_id, at_ms);
 CREATE TABLE reservations (

@@ -56,6 +56,13 @@ def update(tx: Connection, job: str, due_ms: int, state: SlotState, run_id: int 
     )
 
 
+def interrupt_unstarted(tx: Connection, reason: str) -> None:
+    """Close slots that were recorded as started and never got a run."""
+    tx.execute(
+        "UPDATE slots SET state = 'interrupted', reason = ? WHERE state = 'started' AND run_id IS NULL", (reason,)
+    )
+
+
 def last_due_ms(connection: Connection, job: str) -> int | None:
     found = connection.execute("SELECT max(due_ms) FROM slots WHERE job = ?", (job,)).fetchone()
     return None if found is None else found[0]

@@ -70,3 +70,5 @@ class PreviewAnswer(Struct, frozen=True):
     token: str
     verdict: str
     receipt: str
+    error: str = ""
+    """Why there is no verdict at all, in one line."""

@@ -1,0 +1,211 @@
+"""How does a console speak to the engine? It starts one when there is none, leaves orders, and reads the answers.
+
+Everything here blocks; a console calls it from a thread.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+from msgspec import Struct
+
+from engine import __version__
+from engine.contract.orders import Nothing, Preview, PreviewAnswer
+from engine.runtime.imports import with_import_path
+from engine.runtime.lease import Holder, holder, newer
+from state import database, spool
+from state.errors import EngineUnavailable, NotFound, QuarterdeckError, Refused
+from state.files import write_private
+from state.home import Home, prepare
+
+START_PATIENCE_S = 15.0
+ANSWER_PATIENCE_S = 30.0
+_STEP_S = 0.02
+
+
+class ErrorAnswer(Struct, frozen=True):
+    """The answer to an order that was not carried out."""
+
+    error: str
+    fix: str = ""
+    kind: str = "Refused"
+    """Name of the error's class."""
+
+
+class Client:
+    """One console's, or one command's, way to the engine."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def holder(self) -> Holder | None:
+        """The live engine, if there is one."""
+        return holder(self.home)
+
+    def ensure(self) -> Holder:
+        """The live engine, started now when there is none; an older one is asked to hand over first.
+
+        Raises StateUnwritable when the state folder cannot be used, EngineUnavailable when no engine comes up.
+        """
+        prepare(self.home)
+        found = self._settled()
+        if found is not None and newer(__version__, found.version):
+            self.order("handover", Nothing())
+            self._wait_gone(found)
+            found = None
+        if found is not None:
+            return found
+        self._start()
+        found = self._settled()
+        if found is None:
+            raise EngineUnavailable(f"the engine did not start: {self._last_words()}", f"see {self.home.log}")
+        return found
+
+    def order(self, kind: str, body: object, patience_s: float = ANSWER_PATIENCE_S) -> bytes:
+        """Leave an order and wait for its answer, JSON. Raises what the engine answered, or EngineUnavailable."""
+        order_id = spool.put(self.home, kind, body)
+        self.ring()
+        answer = self._answer(order_id, patience_s)
+        if answer.ok:
+            return answer.answer.encode()
+        raise as_error(msgspec.json.decode(answer.answer, type=ErrorAnswer))
+
+    def ring(self) -> bool:
+        """Wake the engine; False when none listens."""
+        try:
+            descriptor = os.open(self.home.bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            os.write(descriptor, b"!")
+        except BlockingIOError:
+            return True  # it is full of rings already
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _answer(self, order_id: str, patience_s: float) -> spool.Answer:
+        deadline = time.monotonic() + patience_s
+        connection = None
+        try:
+            while time.monotonic() < deadline:
+                connection = connection or database.open_reader(self.home)
+                answer = connection and spool.answer_of(connection, order_id)
+                if answer:
+                    return answer
+                if self.holder() is None:
+                    break
+                time.sleep(_STEP_S)
+        finally:
+            if connection is not None:
+                connection.close()
+        spool.remove(self.home, order_id)
+        raise EngineUnavailable("the engine did not answer", "see: qd engine status")
+
+    def _settled(self) -> Holder | None:
+        """The engine once it reads orders; one that is still starting is waited for."""
+        deadline = time.monotonic() + START_PATIENCE_S
+        while time.monotonic() < deadline:
+            found = self.holder()
+            if found is None or found.ready:
+                return found
+            time.sleep(_STEP_S)
+        return None
+
+    def _start(self) -> None:
+        """Start an engine that outlives us, and wait until it holds the lock or has died."""
+        with self.home.log.open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "engine.runtime", *self._flags()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
+                cwd="/",
+                env=with_import_path(os.environ),
+            )
+        deadline = time.monotonic() + START_PATIENCE_S
+        while time.monotonic() < deadline:
+            if self.holder() is not None or child.poll() is not None:
+                break
+            time.sleep(_STEP_S)
+        child.returncode = child.returncode if child.returncode is not None else 0  # it is not ours to wait for
+
+    def _flags(self) -> list[str]:
+        return ["--config", str(self.home.config), "--state", str(self.home.state)]
+
+    def _wait_gone(self, old: Holder) -> None:
+        deadline = time.monotonic() + START_PATIENCE_S
+        while (now := self.holder()) is not None and now.pid == old.pid:
+            if time.monotonic() > deadline:
+                raise EngineUnavailable(
+                    f"the older engine {old.version} (pid {old.pid}) did not hand over", "end it with: qd engine stop"
+                )
+            time.sleep(_STEP_S)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self.home.log.read_text(errors="replace").splitlines()
+            if lines:
+                return lines[-1]
+        return "it left no message"
+
+
+class Attachment:
+    """A console's presence: the engine stays while it is held. Dies with the process, however that ends."""
+
+    def __init__(self, home: Home) -> None:
+        prepare(home)
+        self.id = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._home = home
+        self._path = home.consoles / f"{self.id}.console"
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __enter__(self) -> "Attachment":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        for path in (self._path, self._question, self._reply):
+            path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def ask(self, preview: Preview) -> None:
+        """Ask what the verdict would be; a newer question replaces this one."""
+        write_private(self._question, msgspec.json.encode(preview))
+        Client(self._home).ring()
+
+    def reply(self, token: str) -> PreviewAnswer | None:
+        """The answer to the question with this token, once it is there."""
+        try:
+            answer = msgspec.json.decode(self._reply.read_bytes(), type=PreviewAnswer)
+        except FileNotFoundError:
+            return None
+        return answer if answer.token == token else None
+
+    @property
+    def _question(self) -> Path:
+        return self._home.previews / f"{self.id}.question"
+
+    @property
+    def _reply(self) -> Path:
+        return self._home.previews / f"{self.id}.reply"
+
+
+def as_error(answer: ErrorAnswer) -> QuarterdeckError:
+    """The engine's refusal as the error that it was there."""
+    kinds: dict[str, type[QuarterdeckError]] = {"NotFound": NotFound, "Refused": Refused}
+    return kinds.get(answer.kind, QuarterdeckError)(answer.error, answer.fix)

@@ -1,0 +1,107 @@
+"""In which session, and in which generation of it, does a run take place?"""
+
+import uuid
+
+from engine.adapters.registry import adapter
+from engine.contract.orders import RunRequest
+from engine.runtime.composing import Composed
+from engine.sessions.reuse import Reuse, Standing, Wanted, decide_reuse
+from state import sessions
+from state.database import Connection
+from state.errors import Refused
+from state.home import Home
+
+
+def session_for(connection: Connection, request: RunRequest) -> sessions.Session | None:
+    """The session the run would be in; None when it gets a new one. A spawn always does."""
+    if request.session_id is not None:
+        session = sessions.get(connection, request.session_id)
+        if session.agent != request.agent:
+            whose = f"belongs to agent {session.agent}" if session.agent else "was only observed, never run by us"
+            raise Refused(f"session {session.id} {whose}", "run in a session of this agent")
+        return session
+    if request.trigger == "spawn":
+        return None
+    return sessions.owned(connection, request.agent, request.lane, request.job)
+
+
+def enter(
+    tx: Connection, home: Home, session: sessions.Session | None, composed: Composed, now_ms: int
+) -> tuple[sessions.Generation, Reuse]:
+    """Choose the generation to run in, starting what has to be started, and say why."""
+    session_id = session.id if session else _open(tx, composed, now_ms)
+    current = _current(tx, session)
+    reuse = decide_reuse(_standing(current), _wanted(composed))
+    if current is None or (not reuse.resume and current.provider_id is not None):
+        current = next_generation(tx, home, session_id, reuse.reason, None, now_ms)
+    if not reuse.resume:
+        sessions.set_conversation(
+            tx,
+            current.id,
+            provider_id=str(uuid.uuid4()),
+            model=composed.agent.adapter,
+            workspace=str(composed.workspace),
+            assignment=composed.assignment,
+        )
+    sessions.touch(tx, session_id, now_ms)
+    return sessions.generation(tx, current.id), reuse
+
+
+def next_generation(
+    tx: Connection, home: Home, session_id: int, reason: str, note: str | None, now_ms: int
+) -> sessions.Generation:
+    """Start the next generation of a session whose conversation we keep."""
+    started = sessions.start_generation(
+        tx,
+        session_id,
+        source=sessions.OURS,
+        provider_home=str(home.agents),
+        provider_id=None,
+        model=None,
+        workspace=None,
+        reason=reason,
+        note=note,
+        at_ms=now_ms,
+    )
+    return sessions.generation(tx, started)
+
+
+def _open(tx: Connection, composed: Composed, now_ms: int) -> int:
+    request = composed.request
+    return sessions.open_session(
+        tx,
+        agent=request.agent,
+        lane=request.lane,
+        job=request.job,
+        title=request.job or request.task.strip().partition("\n")[0][:200] or request.agent,
+        workspace=str(composed.workspace),
+        at_ms=now_ms,
+    )
+
+
+def _current(connection: Connection, session: sessions.Session | None) -> sessions.Generation | None:
+    if session is None or session.generation_id is None:
+        return None
+    return sessions.generation(connection, session.generation_id)
+
+
+def _standing(current: sessions.Generation | None) -> Standing | None:
+    if current is None:
+        return None
+    return Standing(
+        provider_id=current.provider_id,
+        reason=current.reason,
+        workspace=current.workspace,
+        model=current.model,
+        assignment=current.assignment,
+    )
+
+
+def _wanted(composed: Composed) -> Wanted:
+    return Wanted(
+        lane=composed.request.lane,
+        workspace=str(composed.workspace),
+        model=composed.agent.adapter,
+        assignment=composed.assignment,
+        adapter_resumes=adapter(composed.agent.adapter).resumes,
+    )

@@ -1,0 +1,120 @@
+"""Who is the engine of this state folder? At most one process, for as long as it holds a lock that dies with it."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from engine import __version__
+from state.errors import EngineUnavailable
+from state.home import Home
+
+_PATIENCE_S = 0.5
+"""Consoles that look who holds the lock hold it, shared, for microseconds."""
+
+
+class Holder(Struct, frozen=True):
+    """The live engine."""
+
+    pid: int
+    version: str
+    started_ms: int
+    ready: bool
+    """False while it is still opening its state."""
+
+
+def holder(home: Home) -> Holder | None:
+    """Who holds the lock now; None when nobody does."""
+    try:
+        descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return _said(os.read(descriptor, 4096))
+    finally:
+        os.close(descriptor)
+
+
+def newer(one: str, other: str) -> bool:
+    """Whether version `one` comes after `other`."""
+    return _numbers(one) > _numbers(other)
+
+
+class Lease:
+    """The lock, held. Released by `release()` or by the death of the process, whichever comes first."""
+
+    def __init__(self, home: Home, at_ms: int) -> None:
+        """Raises EngineUnavailable, with the holder's pid, when another engine lives: it is never taken over."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(home.lock, flags, 0o600)
+        self._started_ms = at_ms
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._taken():
+            if time.monotonic() > deadline:
+                other = holder(home)
+                os.close(self._descriptor)
+                who = f"pid {other.pid}, version {other.version}" if other else "its pid is not known yet"
+                raise EngineUnavailable(
+                    f"an engine already runs for {home.state} ({who})", "use it, or end it with: qd engine stop"
+                )
+            time.sleep(0.01)
+        self._say(ready=False)
+
+    def ready(self) -> None:
+        """Let consoles know that orders are read from now on."""
+        self._say(ready=True)
+
+    def release(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _say(self, *, ready: bool) -> None:
+        said = Holder(pid=os.getpid(), version=__version__, started_ms=self._started_ms, ready=ready)
+        content = msgspec.json.encode(said)
+        os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
+
+
+def _said(content: bytes) -> Holder | None:
+    try:
+        return msgspec.json.decode(content, type=Holder)
+    except msgspec.DecodeError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def consoles_attached(home: Home) -> int:
+    """How many consoles live: each holds a lock on a file of its own. Files of dead ones are removed."""
+    return sum(_attached(path) for path in home.consoles.glob("*.console"))
+
+
+def _attached(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        path.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,199 @@
+"""What happens to a run after the gate? It is started under a keeper, followed to its end, and settled, once.
+
+The same for runs that an engine before this one started: they are found again by their folders.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import msgspec
+
+from engine.adapters.registry import adapter
+from engine.config.model import Config
+from engine.contract.clock import Clock
+from engine.contract.launch import AdapterRequest, AdapterResult
+from engine.contract.outcome import EndRecord, KeeperJob
+from engine.execution.follow import cancel, read_alive, wait_for_end
+from engine.execution.start import reap, start_keeper
+from engine.runtime.conversation import next_generation
+from engine.runtime.gate import Admitted
+from engine.runtime.settings import Settings
+from engine.runtime.settling import settle
+from state import events, runs, sessions
+from state.database import Database
+from state.errors import QuarterdeckError, Refused
+from state.home import Home
+
+OUTPUT_CAP_BYTES = 4 * 1024 * 1024
+SHARED_ENV = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+"""What every child may see of the engine's environment; an agent's `env` adds to it."""
+_SLOT_STATES = {"succeeded": "finished", "interrupted": "interrupted", "cancelled": "interrupted"}
+
+
+class LiveRuns:
+    """Every live run, and the task that follows it."""
+
+    def __init__(self, home: Home, database: Database, settings: Settings, clock: Clock) -> None:
+        self._home = home
+        self._database = database
+        self._settings = settings
+        self._clock = clock
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self.on_settled: Callable[[], None] = lambda: None
+        """Called after every settlement."""
+
+    @property
+    def count(self) -> int:
+        return len(self._tasks)
+
+    def launch(self, admitted: Admitted) -> None:
+        """Start what the gate let through."""
+        if admitted.launch is not None:
+            self._follow(admitted.run_id, self._execute(admitted.run_id, admitted.launch))
+
+    def adopt(self) -> int:
+        """Take up every run that an engine before us left; returns how many."""
+        orphans = runs.live(self._database.connection)
+        for run in orphans:
+            self._follow(run.id, self._take_up(run))
+        return len(orphans)
+
+    def stop(self, run_id: int) -> None:
+        """Ask a run's keeper to end it. Raises NotFound or Refused."""
+        run = runs.get(self._database.connection, run_id)
+        if not run.live:
+            raise Refused(f"run {run_id} has ended already ({run.outcome})")
+        alive = read_alive(self._home.run_folder(run_id))
+        if alive is None or not cancel(alive):
+            raise Refused(f"run {run_id} is not started yet or just ended", "try again in a second")
+
+    async def close(self) -> None:
+        """Let go of every run; their keepers go on, and the next engine adopts them."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _follow(self, run_id: int, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks[run_id] = task
+        task.add_done_callback(lambda done: self._ended(run_id, done))
+
+    def _ended(self, run_id: int, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(run_id, None)
+        reap()
+        if not task.cancelled():
+            task.result()
+            self.on_settled()
+
+    async def _execute(self, run_id: int, request: AdapterRequest) -> None:
+        with self._database.transaction() as tx:
+            runs.mark_starting(tx, run_id)
+        end = await self._attempt(run_id, request)
+        result = await self._result(run_id, end)
+        if result.resume_refused and request.resume:
+            request = self._afresh(run_id, request)
+            end = await self._attempt(run_id, request)
+            result = await self._result(run_id, end)
+        self._settle(run_id, end, result)
+
+    async def _attempt(self, run_id: int, request: AdapterRequest) -> EndRecord:
+        folder = self._home.run_folder(run_id)
+        try:
+            run = runs.get(self._database.connection, run_id)
+            await asyncio.to_thread(_start, folder, run, request, self._settings.config)
+        except (QuarterdeckError, OSError) as error:
+            return self._never_started(str(error))
+        with self._database.transaction() as tx:
+            runs.mark_started(tx, run_id, self._clock.now_ms())
+        return await wait_for_end(folder)
+
+    def _afresh(self, run_id: int, request: AdapterRequest) -> AdapterRequest:
+        """The provider does not know the conversation any more: the same run, in the next generation."""
+        now_ms = self._clock.now_ms()
+        with self._database.transaction() as tx:
+            run = runs.get(tx, run_id)
+            assert run.session_id is not None, "only an admitted run is started"
+            assert run.generation_id is not None, "only an admitted run is started"
+            old = sessions.generation(tx, run.generation_id)
+            new = next_generation(tx, self._home, run.session_id, "resume_refused", None, now_ms)
+            provider_id = f"{request.provider_id}-{new.number}"
+            sessions.set_conversation(
+                tx,
+                new.id,
+                provider_id=provider_id,
+                model=old.model,
+                workspace=run.workspace,
+                assignment=old.assignment,
+            )
+            runs.move_to_generation(tx, run_id, new.id, "resume_refused")
+            text = f"{run.agent} starts afresh: the provider no longer knew the conversation"
+            events.add(tx, now_ms, "resume_refused", text, run_id=run_id, session_id=run.session_id)
+        return msgspec.structs.replace(request, resume=False, provider_id=provider_id)
+
+    async def _take_up(self, run: runs.Run) -> None:
+        folder = self._home.run_folder(run.id)
+        if run.state == "reserved" or not folder.exists():
+            self._settle(run.id, self._never_started("the engine ended before it was started"), None)
+            return
+        end = await wait_for_end(folder)
+        self._settle(run.id, end, await self._result(run.id, end))
+
+    async def _result(self, run_id: int, end: EndRecord) -> AdapterResult:
+        run = runs.get(self._database.connection, run_id)
+        return await asyncio.to_thread(_read_result, self._home.run_folder(run_id), run.adapter, end)
+
+    def _never_started(self, why: str) -> EndRecord:
+        now_ms = self._clock.now_ms()
+        return EndRecord("could_not_start", None, None, now_ms, now_ms, 0.0, why=why)
+
+    def _settle(self, run_id: int, end: EndRecord, result: AdapterResult | None) -> None:
+        """Usage, reservation, claims, slot, run and event: one transaction."""
+        with self._database.transaction() as tx:
+            settle(tx, runs.get(tx, run_id), end, result, self._clock.now_ms())
+        self._keep_text(run_id, result)
+
+    def _keep_text(self, run_id: int, result: AdapterResult | None) -> None:
+        if result is not None and result.text:
+            with contextlib.suppress(OSError):  # the folder may be gone; the outcome is in the database
+                path = self._home.run_folder(run_id) / "result.txt"
+                path.write_text(result.text, encoding="utf-8", errors="replace")
+                path.chmod(0o600)
+
+
+def _start(folder: Path, run: runs.Run, request: AdapterRequest, config: Config) -> None:
+    launch = adapter(run.adapter).launch(request)
+    Path(request.agent_state).mkdir(mode=0o700, exist_ok=True)
+    if folder.exists():  # the attempt before this one, or a half start of an engine that died
+        shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
+    job = KeeperJob(
+        argv=launch.argv,
+        cwd=run.workspace,
+        env=_environment(run, config) | launch.env,
+        timeout_s=run.timeout_s or config.timeout_max_s,
+        grace_s=config.grace_s,
+        output_cap=OUTPUT_CAP_BYTES,
+    )
+    start_keeper(folder, job, launch.stdin)
+
+
+def _read_result(folder: Path, adapter_name: str, end: EndRecord) -> AdapterResult:
+    return adapter(adapter_name).result(_bytes(folder / "stdout.log"), _bytes(folder / "stderr.log"), end.exit_code)
+
+
+def _environment(run: runs.Run, config: Config) -> dict[str, str]:
+    """Only what the run may see: its tools can read all of it."""
+    agent = config.agents.get(run.agent)
+    names = (*SHARED_ENV, *(agent.env if agent else ()))
+    return {name: os.environ[name] for name in names if name in os.environ} | {"QUARTERDECK_RUN": str(run.id)}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,181 @@
+"""What does the engine do about each order? Once each, with its answer stored in the transaction of its effect."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from engine.contract.clock import Clock
+from engine.contract.orders import FireJob, ResetSession, RunRequest, StopRun
+from engine.runtime.client import ErrorAnswer
+from engine.runtime.conversation import next_generation
+from engine.runtime.gate import Gate
+from engine.runtime.live_runs import LiveRuns
+from engine.runtime.logs import LogFollower
+from engine.runtime.scheduler import Scheduler
+from state import events, journal, runs, sessions, spool
+from state.database import Database
+from state.errors import QuarterdeckError, Refused
+from state.home import Home
+
+
+class ResetUndo(msgspec.Struct, frozen=True):
+    """How to take a reset back, as the journal keeps it."""
+
+    session_id: int
+    generation_id: int
+    back_to: int
+
+
+class Orders:
+    """Takes orders out of the spool and carries them out, oldest first."""
+
+    def __init__(
+        self,
+        home: Home,
+        database: Database,
+        gate: Gate,
+        live: LiveRuns,
+        scheduler: Scheduler,
+        logs: LogFollower,
+        clock: Clock,
+        *,
+        reload: Callable[[], None],
+        leave: Callable[[str], None],
+    ) -> None:
+        self._home = home
+        self._database = database
+        self._gate = gate
+        self._live = live
+        self._scheduler = scheduler
+        self._logs = logs
+        self._clock = clock
+        self._reload = reload
+        self._leave = leave
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._handlers: dict[str, Callable[[spool.Order], Awaitable[None]]] = {
+            "run": self._run,
+            "fire": self._fire,
+            "reset": self._reset,
+            "undo": self._undo,
+            "stop": self._stop,
+            "reload": self._reload_now,
+            "catch_up": self._catch_up,
+            "handover": self._end_engine,
+            "shutdown": self._end_engine,
+        }
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an order is still being carried out."""
+        return bool(self._in_hand)
+
+    async def take(self) -> None:
+        """Carry out everything that is in the spool now."""
+        orders, bad = spool.pending(self._home)
+        for file in bad:
+            with self._database.transaction() as tx:
+                events.add(tx, self._clock.now_ms(), "bad_order", f"{file.path} is no order: {file.why}")
+        for order in orders:
+            if order.id in self._in_hand:
+                continue
+            if order.kind == "catch_up":  # takes as long as the logs are long: others must not wait for it
+                self._in_hand[order.id] = asyncio.create_task(self._carry_out(order))
+            else:
+                await self._carry_out(order)
+
+    async def close(self) -> None:
+        for task in self._in_hand.values():
+            task.cancel()
+        await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+
+    async def _carry_out(self, order: spool.Order) -> None:
+        try:
+            if spool.answer_of(self._database.connection, order.id) is None:
+                await self._answered(order)
+            spool.remove(self._home, order.id)
+        finally:
+            self._in_hand.pop(order.id, None)
+
+    async def _answered(self, order: spool.Order) -> None:
+        try:
+            if self._clock.now_ms() > order.expires_ms:
+                raise Refused(f"the order '{order.kind}' has expired", "ask again")
+            handler = self._handlers.get(order.kind)
+            if handler is None:
+                raise Refused(f"this engine knows no order '{order.kind}'", "restart it with: qd engine stop")
+            await handler(order)
+        except msgspec.DecodeError as error:
+            self._refuse(order, Refused(f"the order '{order.kind}' makes no sense: {error}", "upgrade both sides"))
+        except QuarterdeckError as error:
+            self._refuse(order, error)
+
+    def _refuse(self, order: spool.Order, error: QuarterdeckError) -> None:
+        self._answer(order, ErrorAnswer(str(error), error.fix, type(error).__name__), ok=False)
+
+    def _answer(self, order: spool.Order, answer: object, *, ok: bool = True) -> None:
+        with self._database.transaction() as tx:
+            spool.store_answer(tx, order, self._clock.now_ms(), ok, answer)
+
+    async def _run(self, order: spool.Order) -> None:
+        self._live.launch(await self._gate.ask(msgspec.json.decode(order.body, type=RunRequest), order))
+
+    async def _fire(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=FireJob)
+        self._live.launch(await self._gate.ask(await self._scheduler.fire(wanted.job), order))
+
+    async def _reset(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=ResetSession)
+        now_ms = self._clock.now_ms()
+        with self._database.transaction() as tx:
+            session = sessions.get(tx, wanted.session_id)
+            if session.agent is None or session.generation_id is None:
+                raise Refused(f"session {session.id} is only observed", "reset it in the tool that runs it")
+            if wanted.seen_generation_id not in (None, session.generation_id):
+                raise Refused(f"session {session.id} has moved on meanwhile", "look at it again")
+            for run in runs.live(tx):
+                if run.session_id == session.id:
+                    raise Refused(
+                        f"run {run.id} is live in session {session.id}", f"stop it first: qd run stop {run.id}"
+                    )
+            if not runs.used(tx, session.generation_id):
+                raise Refused(f"session {session.id} is fresh already", "its next run starts a new conversation")
+            new = next_generation(tx, self._home, session.id, "operator_reset", wanted.note or None, now_ms)
+            undo = ResetUndo(session.id, new.id, session.generation_id)
+            subject = f"session {session.id}"
+            journal.add(tx, now_ms, "reset", subject, msgspec.json.encode(undo).decode())
+            text = f"session {session.id} reset  generation {new.number} starts at its next run"
+            events.add(tx, now_ms, "reset", text + (f"  ({wanted.note})" if wanted.note else ""), session_id=session.id)
+            spool.store_answer(tx, order, now_ms, True, {"session": session.id, "generation": new.number})
+
+    async def _undo(self, order: spool.Order) -> None:
+        now_ms = self._clock.now_ms()
+        with self._database.transaction() as tx:
+            entry = journal.last_undoable(tx)
+            if entry is None or entry.undo is None:
+                raise Refused("there is nothing to undo")
+            undo = msgspec.json.decode(entry.undo, type=ResetUndo)
+            if runs.used(tx, undo.generation_id):
+                raise Refused(f"{entry.subject} cannot go back: a run has used its new generation")
+            sessions.undo_generation(tx, undo.generation_id, undo.back_to, now_ms)
+            journal.mark_undone(tx, entry.id, now_ms)
+            text = f"{entry.subject}: reset undone, generation {sessions.generation(tx, undo.back_to).number} goes on"
+            events.add(tx, now_ms, "undo", text, session_id=undo.session_id)
+            spool.store_answer(tx, order, now_ms, True, {"undone": f"{entry.verb} of {entry.subject}"})
+
+    async def _stop(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=StopRun)
+        self._live.stop(wanted.run_id)
+        self._answer(order, {"run": wanted.run_id})
+
+    async def _reload_now(self, order: spool.Order) -> None:
+        self._reload()
+        self._answer(order, {})
+
+    async def _catch_up(self, order: spool.Order) -> None:
+        await self._logs.catch_up()
+        self._answer(order, {})
+
+    async def _end_engine(self, order: spool.Order) -> None:
+        self._answer(order, {})
+        self._leave(order.kind)

@@ -1,0 +1,144 @@
+"""Which jobs are due now? Every due time becomes one slot, recorded before anything is started."""
+
+import asyncio
+
+from engine.config.durations import seconds
+from engine.config.model import Config, Job
+from engine.contract.clock import Clock
+from engine.contract.orders import RunRequest
+from engine.runtime.gate import Gate
+from engine.runtime.live_runs import LiveRuns
+from engine.runtime.settings import Settings, job_trigger
+from engine.schedule.calendar import Trigger
+from engine.schedule.slots import DueSlot, due_slots
+from state import events, runs, slots
+from state.database import Database
+from state.errors import NotFound, QuarterdeckError
+
+LONGEST_NAP_S = 30.0
+"""The wall clock may be set or the machine suspended: look again at least this often."""
+
+
+class Scheduler:
+    """Asks the gate for every run that a job's calendar calls for."""
+
+    def __init__(self, database: Database, settings: Settings, gate: Gate, live: LiveRuns, clock: Clock) -> None:
+        self._database = database
+        self._settings = settings
+        self._gate = gate
+        self._live = live
+        self._clock = clock
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """The configuration changed: look at once."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._close_half_started()
+        while True:
+            next_ms = await self.tick()
+            nap_s = min(LONGEST_NAP_S, max(0.0, (next_ms - self._clock.now_ms()) / 1000))
+            self._woken.clear()
+            try:
+                await asyncio.wait_for(self._woken.wait(), nap_s)
+            except TimeoutError:
+                continue
+
+    async def tick(self) -> int:
+        """Deal with everything that is due now; returns when to look again, in milliseconds."""
+        config = self._settings.config
+        self._forget_undeclared(config)
+        next_ms = self._clock.now_ms() + round(LONGEST_NAP_S * 1000)
+        for name, job in config.job.items():
+            next_ms = min(next_ms, await self._look_at(name, job, config))
+        return next_ms
+
+    async def fire(self, name: str) -> RunRequest:
+        """The request of a job that the operator wants now, beside its schedule."""
+        job = self._settings.config.job.get(name)
+        if job is None:
+            raise NotFound(f"there is no job '{name}'", "see: qd cron list")
+        return request_of(name, job, None)
+
+    async def _look_at(self, name: str, job: Job, config: Config) -> int:
+        due = job_trigger(config, job)
+        now_ms = self._clock.now_ms()
+        anchor_ms = self._anchor(name, job, due, now_ms)
+        plan = due_slots(
+            due,
+            anchor_ms=anchor_ms,
+            last_ms=slots.last_due_ms(self._database.connection, name),
+            now_ms=now_ms,
+            enabled=job.enabled,
+            running=any(run.job == name for run in runs.live(self._database.connection)),
+        )
+        for slot in plan.slots:
+            if self._note(name, slot) and slot.action == "start":
+                await self._start(name, job, slot.due_ms)
+        return plan.next_ms
+
+    def _anchor(self, name: str, job: Job, due: Trigger, now_ms: int) -> int:
+        """Since when the job is declared as it is now: a new, edited or re-enabled one never looks back."""
+        spec = f"{due.spec}{'' if job.enabled else ', paused'}"
+        mark = slots.marks(self._database.connection).get(name)
+        if mark is not None and mark.spec == spec:
+            return mark.anchor_ms
+        with self._database.transaction() as tx:
+            slots.set_mark(tx, slots.Mark(name, spec, now_ms))
+        return now_ms
+
+    def _forget_undeclared(self, config: Config) -> None:
+        gone = [job for job in slots.marks(self._database.connection) if job not in config.job]
+        if gone:
+            with self._database.transaction() as tx:
+                for job in gone:
+                    slots.drop_mark(tx, job)
+
+    def _note(self, name: str, slot: DueSlot) -> bool:
+        now_ms = self._clock.now_ms()
+        state = "started" if slot.action == "start" else slot.action
+        with self._database.transaction() as tx:
+            new = slots.note(tx, slots.Slot(name, slot.due_ms, state, None, slot.reason or None, now_ms))
+            if new and state in ("missed", "overlap"):
+                events.add(tx, now_ms, state, f"{name} {state}  {slot.reason}", job=name)
+        return new
+
+    async def _start(self, name: str, job: Job, due_ms: int) -> None:
+        try:
+            admitted = await self._gate.ask(request_of(name, job, due_ms))
+        except QuarterdeckError as error:
+            self._update(name, due_ms, "refused", None, error.line)
+            return
+        if admitted.launch is None:
+            failed = admitted.verdict.failed[0]
+            self._update(name, due_ms, "refused", admitted.run_id, f"{failed.name}: {failed.why}")
+            return
+        self._update(name, due_ms, "started", admitted.run_id, None)
+        self._live.launch(admitted)
+
+    def _update(self, name: str, due_ms: int, state: str, run_id: int | None, reason: str | None) -> None:
+        with self._database.transaction() as tx:
+            slots.update(tx, name, due_ms, state, run_id, reason)
+
+    def _close_half_started(self) -> None:
+        """Slots that an engine before us recorded and died before it could ask for their run."""
+        with self._database.transaction() as tx:
+            slots.interrupt_unstarted(tx, "the engine ended before it could start")
+
+
+def request_of(name: str, job: Job, due_ms: int | None) -> RunRequest:
+    """What a job asks the gate for; `due_ms` is None when the operator fires it by hand."""
+    return RunRequest(
+        agent=job.agent,
+        workspace=job.workspace or "~",
+        task=job.task,
+        inject=job.inject or None,
+        can_write=job.can_write,
+        timeout_s=seconds(job.timeout) if job.timeout else None,
+        trigger="operator" if due_ms is None else "timer",
+        lane=job.session,
+        job=name,
+        slot_due_ms=due_ms,
+    )
