@@ -28,7 +28,7 @@ check: $(VENV)/.ready-dev
 	$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
 
 bench: $(VENV)/.ready-dev
-	$(PY) -m pytest tests/bench -s $(ARGS)
+	$(PY) -m pytest tests/bench -s -o addopts=--import-mode=importlib -o python_files='bench_*.py' -o timeout=600 $(ARGS)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Quarterdeck needs Python 3.11, 3.12 or 3.13 as python3; install one, or say make PYTHON=/path/to/python" >&2; exit 1; }

@@ -20,6 +20,8 @@ from state.home import Home, prepare
 
 Connection = sqlite3.Connection
 
+SQLITE_VERSION = sqlite3.sqlite_version_info
+
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SCHEMA_VERSION = 1

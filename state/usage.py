@@ -1,7 +1,8 @@
 """What did each provider response use, and how far has each log been read?
 
-A response is one row, whoever reports it and however often: the report with the highest output wins, because clients
-write a response several times while it streams, and may write a smaller copy after the final one.
+A response is one row, whoever reports it and however often: the report with the highest output wins, on a tie a final
+one over a partial one, because clients write a response several times while it streams, and may write a smaller copy
+after the final one. Its day is that of its earliest report.
 """
 
 from typing import Any
@@ -86,23 +87,26 @@ def book(tx: Connection, response: UsageRow) -> bool:
     The generation's totals move by the difference, so that a pane need not add up every response.
     """
     old = tx.execute(
-        "SELECT id, generation_id, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens FROM usage"
-        " WHERE source = ? AND key = ?",
+        "SELECT id, generation_id, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,"
+        " confidence, at_ms FROM usage WHERE source = ? AND key = ?",
         (response.source, response.key),
     ).fetchone()
     if old is None:
         insert(tx, "usage", _columns(response))
         _move_totals(tx, response.generation_id, 1, [getattr(response, name) for name in _SUMMED])
         return True
-    if response.output_tokens <= old[5]:
-        return False
+    better = (response.output_tokens, response.confidence == "final") > (old[5], old[6] == "final")
+    if not better:
+        earlier = "UPDATE usage SET at_ms = ? WHERE id = ? AND at_ms > ?"
+        return tx.execute(earlier, (response.at_ms, old[0], response.at_ms)).rowcount > 0
     columns = _columns(response)
-    for first_owner in ("generation_id", "run_id", "at_ms"):
+    for first_owner in ("generation_id", "run_id"):
         del columns[first_owner]
+    columns["at_ms"] = min(response.at_ms, old[7])
     tx.execute(
         f"UPDATE usage SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?", (*columns.values(), old[0])
     )
-    _move_totals(tx, old[1], 0, [getattr(response, name) - was for name, was in zip(_SUMMED, old[2:], strict=True)])
+    _move_totals(tx, old[1], 0, [getattr(response, name) - was for name, was in zip(_SUMMED, old[2:6], strict=True)])
     return True
 
 

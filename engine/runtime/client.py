@@ -58,7 +58,7 @@ class Client:
         found = self._settled()
         if found is not None and newer(__version__, found.version):
             self.order("handover", Nothing())
-            self._wait_gone(found)
+            self.wait_gone(found)
             found = None
         if found is not None:
             return found
@@ -142,7 +142,7 @@ class Client:
     def _flags(self) -> list[str]:
         return ["--config", str(self.home.config), "--state", str(self.home.state)]
 
-    def _wait_gone(self, old: Holder) -> None:
+    def wait_gone(self, old: Holder) -> None:
         deadline = time.monotonic() + START_PATIENCE_S
         while (now := self.holder()) is not None and now.pid == old.pid:
             if time.monotonic() > deadline:

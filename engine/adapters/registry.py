@@ -1,0 +1,20 @@
+"""Which adapters are there, and which one does this name mean?"""
+
+import difflib
+
+from engine.adapters.command import CommandAdapter
+from engine.adapters.digest import DigestAdapter
+from engine.contract.launch import Adapter
+from state.errors import NotFound
+
+_ALL: tuple[Adapter, ...] = (DigestAdapter(), CommandAdapter())
+ADAPTERS: dict[str, Adapter] = {one.name: one for one in _ALL}
+
+
+def adapter(name: str) -> Adapter:
+    """The adapter of this name. Raises NotFound, which names the nearest."""
+    if name in ADAPTERS:
+        return ADAPTERS[name]
+    near = difflib.get_close_matches(name, ADAPTERS, 1)
+    known = ", ".join(sorted(ADAPTERS))
+    raise NotFound(f"no adapter {name!r}", f"did you mean {near[0]!r}?" if near else f"there are: {known}")

@@ -1,0 +1,197 @@
+"""Is this run's keeper alive, how did its run end, and how is it cancelled?
+
+All from its folder and /proc, so that any process of the owner can ask, not only the one that started it."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from engine.contract.clock import Clock, SystemClock
+from engine.contract.outcome import EndRecord, KeeperAlive
+from engine.execution.keeper import below, end_all, living, stat_of
+from state.errors import StateError
+
+APPEAR_S = 5.0
+"""How long a keeper may take from its start to its `keeper.json`."""
+_POLL_S = 0.02
+# Where the kernel has no pidfds.
+_POLL_DEAD_S = 0.2
+_GIVEN_UP = KeeperAlive(pid=0, start_ticks=0, boot_id="")
+
+
+class _Child(msgspec.Struct, frozen=True):
+    """What `keeper.json` says of the child, beside KeeperAlive."""
+
+    child_pid: int | None = None
+    child_start_ticks: int | None = None
+
+
+def read_end(folder: Path) -> EndRecord | None:
+    """The end record; None while there is none. Raises StateError when it cannot be read."""
+    content = _read(folder / "end.json")
+    try:
+        return None if content is None else msgspec.json.decode(content, type=EndRecord)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"{folder / 'end.json'} is damaged: {error}") from error
+
+
+def read_alive(folder: Path) -> KeeperAlive | None:
+    """Who keeps or kept this run; None before the keeper has said so. Raises StateError when it cannot be read."""
+    content = _read(folder / "keeper.json")
+    try:
+        return None if content is None else msgspec.json.decode(content, type=KeeperAlive)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"{folder / 'keeper.json'} is damaged: {error}") from error
+
+
+def boot_id() -> str:
+    """Differs after every boot: pids and start ticks from before mean nothing."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat; None when there is no such process, or only its zombie."""
+    stat = stat_of(pid)
+    return None if stat is None or stat[0] in "ZX" else stat[3]
+
+
+def is_alive(alive: KeeperAlive) -> bool:
+    """Whether exactly this keeper still runs, not a later process with its pid."""
+    return alive.pid > 0 and alive.boot_id == boot_id() and start_ticks(alive.pid) == alive.start_ticks
+
+
+def cancel(alive: KeeperAlive) -> bool:
+    """Ask the keeper to end its run as `cancelled`; False when it is not alive any more."""
+    try:
+        handle = _handle(alive)
+        if handle is None:
+            return False
+        if handle < 0:
+            os.kill(alive.pid, signal.SIGTERM)
+            return True
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+        finally:
+            os.close(handle)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def wait_for_end(folder: Path, clock: Clock | None = None) -> EndRecord:
+    """How the run ended, as soon as it has; `interrupted` when its keeper is dead and did not say.
+
+    In that case what is left of the child's session is ended first, as far as it can be told."""
+    try:
+        alive = await _appeared(folder)
+        if alive is not None:
+            await _dead(alive)
+        end = read_end(folder)
+        if end is not None:
+            return end
+        if alive is None or alive.pid == 0:
+            why = "the keeper never started"
+        else:
+            why = "the keeper died before it could say how the run ended"
+            await asyncio.to_thread(_end_child, folder, alive)
+    except StateError as error:
+        why = str(error)
+    return _interrupted(folder, why, clock or SystemClock())
+
+
+async def _appeared(folder: Path) -> KeeperAlive | None:
+    """Who keeps the run. When nobody does in time, the run is given up, so that no late keeper starts it."""
+    until = time.monotonic() + APPEAR_S
+    while (alive := read_alive(folder)) is None and time.monotonic() < until and folder.is_dir():  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(_POLL_S)
+    return alive or _give_up(folder)
+
+
+def _give_up(folder: Path) -> KeeperAlive | None:
+    """Take the keeper's place in `keeper.json`, unless it has just done so itself."""
+    aside = folder / ".given-up.json"
+    try:
+        aside.write_bytes(msgspec.json.encode(_GIVEN_UP))
+        os.link(aside, folder / "keeper.json")
+    except FileExistsError:
+        return read_alive(folder)
+    except OSError:  # No folder, no keeper.
+        return None
+    return _GIVEN_UP
+
+
+async def _dead(alive: KeeperAlive) -> None:
+    """Return when this keeper has ended. A keeper's last act is its end record."""
+    handle = _handle(alive)
+    if handle is None:
+        return
+    if handle < 0:
+        while is_alive(alive):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_DEAD_S)
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
+def _handle(alive: KeeperAlive) -> int | None:
+    """A pidfd of this keeper, verified after opening; None when it is dead, -1 where there are no pidfds."""
+    if not is_alive(alive):
+        return None
+    try:
+        handle = os.pidfd_open(alive.pid)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return -1
+    if is_alive(alive):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _end_child(folder: Path, alive: KeeperAlive) -> None:
+    content = _read(folder / "keeper.json")
+    if content is None or alive.boot_id != boot_id():
+        return
+    child = msgspec.json.decode(content, type=_Child)
+    if child.child_pid is not None:
+        leader, ticks = child.child_pid, child.child_start_ticks
+        end_all(lambda: _session(leader, ticks), lambda: not _session(leader, ticks))
+
+
+def _session(leader: int, ticks: int | None) -> set[int]:
+    """The child's session and all descendants of it. A pid is not given anew while a session bears it."""
+    table = living()
+    if leader in table and table[leader][3] != ticks:
+        return set()
+    members = {pid for pid, stat in table.items() if stat[2] == leader}
+    return members | below(members, table)
+
+
+def _interrupted(folder: Path, why: str, clock: Clock) -> EndRecord:
+    ended_ms = clock.now_ms()
+    try:
+        started_ms = (folder / "launch.json").stat().st_mtime_ns // 1_000_000
+    except OSError:
+        started_ms = ended_ms
+    duration_s = max(0, ended_ms - started_ms) / 1000
+    return EndRecord("interrupted", None, None, started_ms, ended_ms, duration_s, why=why)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,124 @@
+"""Which log files are there? A walk and a stat of each, nothing opened; newest first where order matters."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.contract.usage import Discovered, LogRoot, SeenSession, Unreadable
+from engine.telemetry.claude_code import ClaudeCode
+from engine.telemetry.codex import Codex
+from engine.telemetry.source import LogFile, Source
+
+SOURCES: dict[str, Source] = {source.name: source for source in (ClaudeCode(), Codex())}
+
+# Deeper than any client nests its logs; stops a walk through links that lead in circles.
+_DEEPEST = 12
+
+
+class Survey:
+    """What one walk found."""
+
+    def __init__(self) -> None:
+        self.files: list[LogFile] = []
+        self.unreadable: list[Unreadable] = []
+
+    def discovered(self) -> Discovered:
+        """Each session once, however many files it has, the last active first."""
+        sessions: dict[tuple[str, str, str], SeenSession] = {}
+        for file in sorted(self.files, key=lambda file: -file.mtime_ns):
+            if file.provider_id is not None:
+                identity = (file.root.source, file.root.provider_home, file.provider_id)
+                sessions.setdefault(identity, SeenSession(*identity, last_active_ms=file.mtime_ms))
+        return Discovered(tuple(sessions.values()), len(self.files), sum(file.size for file in self.files))
+
+
+def folder_of(root: LogRoot) -> Path:
+    """The folder that holds a root's logs."""
+    return Path(root.provider_home) / root.folder
+
+
+def survey(roots: Iterable[LogRoot]) -> Survey:
+    """Every log below the roots. A root that is not there holds none."""
+    found = Survey()
+    for root in roots:
+        if root.source in SOURCES:
+            _walk(root, str(folder_of(root)), (), found)
+    return found
+
+
+def survey_path(roots: Iterable[LogRoot], path: str) -> Survey:
+    """The logs at or below one path that changed."""
+    found = Survey()
+    for root in roots:
+        folder = str(folder_of(root))
+        if root.source in SOURCES and f"{path}/".startswith(f"{folder}/"):
+            _look(root, path, tuple(path[len(folder) + 1 :].split("/")) if path != folder else (), found)
+            break
+    return found
+
+
+def _walk(root: LogRoot, folder: str, parts: tuple[str, ...], found: Survey) -> None:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                _visit(root, entry, (*parts, entry.name), found)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        found.unreadable.append(Unreadable(wire_path(folder), error.strerror or str(error)))
+
+
+def _visit(root: LogRoot, entry: os.DirEntry[str], parts: tuple[str, ...], found: Survey) -> None:
+    try:
+        if entry.is_dir():
+            if len(parts) < _DEEPEST:
+                _walk(root, entry.path, parts, found)
+        elif _is_ours(root, entry.path, entry.name, found):
+            _add(root, entry.path, parts, entry.stat(), found)
+    except OSError:
+        return  # gone since the listing, or a link to nowhere
+
+
+def _look(root: LogRoot, path: str, parts: tuple[str, ...], found: Survey) -> None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        _walk(root, path, parts, found)
+    elif _is_ours(root, path, parts[-1], found):
+        _add(root, path, parts, status, found)
+
+
+def _is_ours(root: LogRoot, path: str, name: str, found: Survey) -> bool:
+    source = SOURCES[root.source]
+    why = source.why_unreadable(name)
+    if why is None and source.is_log(name):
+        if path.isascii() or wire_path(path) == path:
+            return True
+        why = "its name is not UTF-8"
+    if why is not None:
+        found.unreadable.append(Unreadable(wire_path(path), why))
+    return False
+
+
+def _add(root: LogRoot, path: str, parts: tuple[str, ...], status: os.stat_result, found: Survey) -> None:
+    if stat.S_ISREG(status.st_mode):
+        found.files.append(
+            LogFile(
+                root=root,
+                path=path,
+                parts=parts,
+                size=status.st_size,
+                mtime_ns=status.st_mtime_ns,
+                device=status.st_dev,
+                inode=status.st_ino,
+                provider_id=SOURCES[root.source].provider_id(parts),
+            )
+        )
+
+
+def wire_path(path: str) -> str:
+    """A path that can be written as UTF-8, with `?` where it could not."""
+    return path.encode("utf-8", "replace").decode()

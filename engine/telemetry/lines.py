@@ -1,0 +1,70 @@
+"""Which whole lines of a log are new since its cursor, and is it still the same file?
+
+Memory is bounded: blocks of whole lines, and a line beyond `LONGEST_LINE` is skipped and counted.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from engine.contract.usage import Cursor
+
+BLOCK_BYTES = 256 * 1024
+LONGEST_LINE = 64 * 1024 * 1024
+HEAD_BYTES = 1024
+
+
+class Block(NamedTuple):
+    """Whole lines, each with its line feed."""
+
+    start: int
+    """Offset of `data` in the file, bytes."""
+    data: bytes
+    end: int
+    """Offset behind `data`: what a cursor stores."""
+    too_long: int = 0
+    """Lines before `data` that were skipped for their length."""
+
+
+def head_hash(file: int, offset: int) -> str:
+    """`<n>:<hash>` of the first n = min(1 KiB, offset) bytes: a growing file keeps the bytes that were hashed."""
+    length = min(HEAD_BYTES, offset)
+    return f"{length}:{hashlib.blake2b(os.pread(file, length, 0), digest_size=8).hexdigest()}"
+
+
+def continues(file: int, status: os.stat_result, cursor: Cursor) -> bool:
+    """Whether an open file still begins with what the cursor has read."""
+    if (status.st_dev, status.st_ino) != (cursor.device, cursor.inode) or status.st_size < cursor.offset:
+        return False
+    if cursor.offset and os.pread(file, 1, cursor.offset - 1) != b"\n":
+        return False
+    return _same_head(file, cursor.head_hash)
+
+
+def _same_head(file: int, known: str) -> bool:
+    length = known.partition(":")[0]
+    return length.isdecimal() and head_hash(file, int(length)) == known
+
+
+def blocks(
+    file: int, start: int, end: int, block_bytes: int = BLOCK_BYTES, longest_line: int = LONGEST_LINE
+) -> Iterator[Block]:
+    """The whole lines between two offsets. A torn last line is left for the next time."""
+    unfinished: list[bytes] = []
+    held = 0
+    begin = position = start
+    while position < end and (chunk := os.pread(file, min(block_bytes, end - position), position)):
+        position += len(chunk)
+        cut = chunk.rfind(b"\n") + 1
+        if not cut:
+            held += len(chunk)
+            unfinished.append(chunk)
+            if held > longest_line:  # only the length is kept, and it marks the line as one to skip
+                unfinished.clear()
+            continue
+        skip = chunk.find(b"\n") + 1 if held > longest_line else 0
+        data = chunk[skip:cut] if skip else b"".join([*unfinished, chunk[:cut]])
+        finish = position - len(chunk) + cut
+        yield Block(finish - len(data) if skip else begin, data, finish, int(skip > 0))
+        unfinished, begin, held = [chunk[cut:]], finish, len(chunk) - cut

@@ -1,0 +1,60 @@
+"""Where do agent CLIs keep their session logs on this machine?
+
+Answers from the environment alone; whether a folder exists today is the reader's business, since it may appear later.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from engine.contract.usage import LogRoot
+
+
+def log_roots(environ: Mapping[str, str]) -> tuple[LogRoot, ...]:
+    """Every log folder that Claude Code and Codex would use in this environment, each once.
+
+    Claude Code: `CLAUDE_CONFIG_DIR` (several, separated by commas), else `$XDG_CONFIG_HOME/claude` and `~/.claude`.
+    Codex: `CODEX_HOME`, else `~/.codex`. `~` is `HOME` of the environment given.
+    """
+    roots: dict[Path, LogRoot] = {}
+    for source, home, folder in _candidates(environ):
+        resolved = _resolve(home)
+        root = LogRoot(source=source, provider_home=str(resolved), folder=folder)
+        roots.setdefault(_resolve(resolved / folder), root)
+    return tuple(roots.values())
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path, str]]:
+    for home in _claude_homes(environ):
+        yield "claude_code", home, "projects"
+    for home in _listed(environ, environ.get("CODEX_HOME", "")) or _below_home(environ, ".codex"):
+        yield "codex", home, "sessions"
+        yield "codex", home, "archived_sessions"
+
+
+def _claude_homes(environ: Mapping[str, str]) -> list[Path]:
+    entries = [part for entry in environ.get("CLAUDE_CONFIG_DIR", "").split(",") if (part := entry.strip())]
+    listed = [home for entry in entries for home in _listed(environ, entry)]
+    if listed:
+        return listed
+    # The XDG specification says that a relative path is to be ignored.
+    config = environ.get("XDG_CONFIG_HOME", "")
+    named = [Path(config) / "claude"] if config.startswith("/") else _below_home(environ, ".config/claude")
+    return named + _below_home(environ, ".claude")
+
+
+def _listed(environ: Mapping[str, str], entry: str) -> list[Path]:
+    if entry == "~" or entry.startswith("~/"):
+        return _below_home(environ, entry[2:])
+    return [Path(entry)] if entry else []
+
+
+def _below_home(environ: Mapping[str, str], relative: str) -> list[Path]:
+    home = environ.get("HOME")
+    return [Path(home) / relative] if home else []
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a loop of links: no log can be in it, but the name is still worth showing
+        return path.absolute()

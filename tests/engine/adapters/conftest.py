@@ -1,0 +1,47 @@
+"""A prompt and a request as the engine hands them to an adapter, and the real child that comes of them."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.contract.launch import Adapter, AdapterRequest, AdapterResult, Part, PartKind, Prompt
+
+
+class Bench:
+    """A workspace, the adapter's state folder, and runs of real children."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        self.state = root / "state"
+        self.workspace.mkdir()
+        self.state.mkdir(mode=0o700)
+
+    def request(self, *parts: tuple[PartKind, str, str], **changes: object) -> AdapterRequest:
+        prompt = Prompt(tuple(Part(kind, source, text, 10, "", True) for kind, source, text in parts))
+        fields = {
+            "prompt": prompt,
+            "workspace": str(self.workspace),
+            "argv": (),
+            "model": None,
+            "provider_id": "conversation-1",
+            "resume": False,
+            "agent_state": str(self.state),
+            "can_write": (),
+            "output_limit_tokens": 500,
+        }
+        return AdapterRequest(**{**fields, **changes})  # type: ignore[arg-type]
+
+    def run(self, adapter: Adapter, request: AdapterRequest) -> AdapterResult:
+        """What the adapter makes of its child, started in the workspace with an allow-listed environment."""
+        launch = adapter.launch(request)
+        env = {"PATH": os.environ["PATH"], **launch.env}
+        raw = launch.stdin.encode("utf-8", "replace")
+        done = subprocess.run(launch.argv, input=raw, capture_output=True, env=env, cwd=self.workspace, timeout=60)
+        return adapter.result(done.stdout, done.stderr, done.returncode if done.returncode >= 0 else None)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)

@@ -1,0 +1,53 @@
+"""Which verbs are there? One table: what is typed, what it is for, and where its code is (imported when asked for)."""
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A verb of `qd`."""
+
+    words: tuple[str, ...]
+    where: str
+    """`module:VERB`"""
+    help: str
+
+
+COMMANDS = (
+    Command(("sessions",), "tui.cli.sessions:LIST", "list every session, newest first"),
+    Command(("session", "show"), "tui.cli.sessions:SHOW", "one session with its generations and runs"),
+    Command(("session", "reset"), "tui.cli.sessions:RESET", "start a session afresh at its next run"),
+    Command(("undo",), "tui.cli.sessions:UNDO", "take back the last reset, while no run has used it"),
+    Command(("spawn",), "tui.cli.runs:SPAWN", "run a scoped subagent in a session of its own"),
+    Command(("run",), "tui.cli.runs:RUN", "run an agent in its session, resuming it"),
+    Command(("run", "list"), "tui.cli.runs:LIST", "the newest runs"),
+    Command(("run", "show"), "tui.cli.runs:SHOW", "one run: verdict, receipt, usage, result"),
+    Command(("run", "stop"), "tui.cli.runs:STOP", "end a live run"),
+    Command(("cron", "add"), "tui.cli.cron:ADD", "declare a job"),
+    Command(("cron", "list"), "tui.cli.cron:LIST", "jobs, when they are due, and what became of their slots"),
+    Command(("cron", "fire"), "tui.cli.cron:FIRE", "run a job now"),
+    Command(("cron", "pause"), "tui.cli.cron:PAUSE", "stop a job from firing"),
+    Command(("cron", "resume"), "tui.cli.cron:RESUME", "let a paused job fire again"),
+    Command(("cron", "remove"), "tui.cli.cron:REMOVE", "take a job out of the configuration"),
+    Command(("cron", "preview"), "tui.cli.cron:PREVIEW", "when would it fire? needs neither engine nor state"),
+    Command(("budget", "list"), "tui.cli.budgets:LIST", "budgets and what is taken of each"),
+    Command(("budget", "set"), "tui.cli.budgets:SET", "declare a budget, or change one"),
+    Command(("budget", "remove"), "tui.cli.budgets:REMOVE", "take a budget out of the configuration"),
+    Command(("skills",), "tui.cli.skills:LIST", "skills found here with their token cost, and the sets"),
+    Command(("skills", "set"), "tui.cli.skills:SET", "declare a skill set"),
+    Command(("skills", "remove"), "tui.cli.skills:REMOVE", "take a skill set out of the configuration"),
+    Command(("usage",), "tui.cli.usage:USAGE", "tokens booked, brought up to date first"),
+    Command(("engine",), "tui.cli.engine:FOREGROUND", "be the engine, here, until interrupted"),
+    Command(("engine", "status"), "tui.cli.engine:STATUS", "is an engine running, and which"),
+    Command(("engine", "stop"), "tui.cli.engine:STOP", "end the engine; live runs go on"),
+    Command(("init",), "tui.cli.setup:INIT", "write a commented configuration for this machine"),
+    Command(("doctor",), "tui.cli.setup:DOCTOR", "what is usable here, and what to do about the rest"),
+)
+
+
+def match(argv: list[str]) -> tuple[Command | None, list[str]]:
+    """The longest verb that these words begin with, and the words after it."""
+    for length in (2, 1):
+        for command in COMMANDS:
+            if len(command.words) == length and tuple(argv[:length]) == command.words:
+                return command, argv[length:]
+    return None, argv

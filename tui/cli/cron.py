@@ -1,0 +1,196 @@
+"""`qd cron ...`: jobs are declared in the configuration; this edits it, and shows what became of them."""
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from engine.config.write import drop_entry, put_entry
+from engine.contract.clock import iso
+from engine.contract.orders import FireJob, Nothing
+from engine.runtime.boards import JobRow, job_board
+from engine.runtime.boot import starts_after_boot
+from engine.runtime.client import Client
+from engine.runtime.settings import CHECKS, load_strict, machine_zone
+from engine.schedule.calendar import next_fires_ms, trigger
+from state.errors import Refused, UsageError
+from tui.cli.runs import duration, output_of_run
+from tui.cli.verb import Context, Output, Verb, listed, local, no_arguments, table, times
+
+LETTERS = {
+    "started": ">",
+    "finished": "v",
+    "failed": "f",
+    "refused": "r",
+    "missed": "m",
+    "overlap": "o",
+    "paused": "p",
+    "unchanged": "u",
+    "interrupted": "i",
+}
+"""How a strip of slots says what became of each."""
+
+
+def _when_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--every", metavar="INTERVAL", help="like 10m or 2h")
+    parser.add_argument("--cron", metavar="FIELDS", help='five fields, like "0 7 * * 1-5"')
+    parser.add_argument("--zone", help="IANA zone of the fields (the configuration's, else this machine's)")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", required=True, help="what to call it")
+    _when_arguments(parser)
+    parser.add_argument("--agent", help="who does it (digest)")
+    parser.add_argument("--model", help="instead of --agent: a model whose adapter is built in, like digest")
+    parser.add_argument(
+        "--session", choices=("isolated", "main"), default="isolated", help="fresh each time, or resumed"
+    )
+    parser.add_argument("--workspace", help="the folder to work in (this one)")
+    parser.add_argument(
+        "--inject", "--inject-only", action="append", metavar="FILES", help="the only files in its prompt"
+    )
+    parser.add_argument("--can-write", action="append", metavar="PATHS", help="what it may write")
+    parser.add_argument("--task", help="what to do, in words")
+    parser.add_argument("--timeout", help="how long a run may take")
+
+
+def _add(context: Context) -> Output:
+    options = context.options
+    config = load_strict(context.home)
+    if options.name in config.job:
+        raise Refused(f"there is a job '{options.name}' already", f"remove it first: qd cron remove {options.name}")
+    _due(options, config.timezone)
+    if options.timeout is not None:
+        duration(options.timeout)
+    values = {
+        "every": options.every,
+        "cron": options.cron,
+        "zone": options.zone,
+        "agent": _agent(options.agent, options.model),
+        "session": options.session,
+        "workspace": context.workspace(),
+        "inject": listed(options.inject) or None,
+        "can_write": listed(options.can_write) or None,
+        "task": options.task,
+        "timeout": options.timeout,
+    }
+    config = put_entry(context.home.config_file, "job", options.name, values, CHECKS)
+    _tell_engine(context)
+    row = next(row for row in _board(context) if row.name == options.name)
+    text = f"Job {options.name}: {row.trigger}, next at {local(row.next_due_ms)} ({row.zone}). {_boot_note()}".rstrip()
+    return Output(_row_view(row), text)
+
+
+def _agent(agent: str | None, model: str | None) -> str:
+    if agent is not None and model is not None and agent != model:
+        raise UsageError("qd cron add: give --agent or --model, not both")
+    if model is not None and model not in ("digest", "command"):
+        raise Refused(
+            f"no adapter here speaks to the model '{model}'", "use --model digest, or --agent with one you declared"
+        )
+    return agent or model or "digest"
+
+
+def _due(options: argparse.Namespace, zone: str | None) -> Any:
+    try:
+        return trigger(options.every, options.cron, options.zone or zone or machine_zone())
+    except ValueError as error:
+        raise UsageError(f"qd cron: {error}") from None
+
+
+def _list(context: Context) -> Output:
+    board = _board(context)
+    note = starts_after_boot()
+    data = {"jobs": [_row_view(row) for row in board], "starts_after_boot": note is None, "note": note}
+    if not board:
+        text = "No jobs. Add one: qd cron add --name health-check --every 10m --inject-only HEARTBEAT.md"
+        return Output(data, text)
+    rows = [
+        (
+            row.name,
+            row.trigger,
+            "paused" if not row.enabled else local(row.next_due_ms),
+            "".join(LETTERS[slot.state] for slot in row.slots) or "-",
+            "-" if row.tokens_per_fire is None else f"{row.tokens_per_fire:,}",
+            row.agent,
+            row.lane,
+        )
+        for row in board
+    ]
+    text = table(("job", "when", "next", "last slots", "tok/fire", "agent", "session"), rows, right=(4,))
+    return Output(data, f"{text}\n\n{note}" if note else text)
+
+
+def _board(context: Context) -> list[JobRow]:
+    return job_board(context.reader(), load_strict(context.home), context.now_ms)
+
+
+def _row_view(row: JobRow) -> dict[str, Any]:
+    view = times(msgspec.structs.asdict(row))
+    return view | {"slots": [times(msgspec.structs.asdict(slot)) for slot in row.slots]}
+
+
+def _name_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", help="a job's name")
+
+
+def _fire_arguments(parser: argparse.ArgumentParser) -> None:
+    _name_argument(parser)
+    parser.add_argument("--detach", action="store_true", help="do not wait for the end")
+
+
+def _fire(context: Context) -> Output:
+    load_strict(context.home)
+    client = Client(context.home)
+    client.ensure()
+    client.order("reload", Nothing())
+    answer = msgspec.json.decode(client.order("fire", FireJob(context.options.job)))
+    return output_of_run(context, answer["run"])
+
+
+def _set_enabled(context: Context, enabled: bool) -> Output:
+    name = context.options.job
+    if name not in load_strict(context.home).job:
+        raise Refused(f"there is no job '{name}'", "see: qd cron list")
+    put_entry(context.home.config_file, "job", name, {"enabled": None if enabled else False}, CHECKS)
+    _tell_engine(context)
+    return Output({"job": name, "enabled": enabled}, f"Job {name} {'fires again' if enabled else 'is paused'}.")
+
+
+def _remove(context: Context) -> Output:
+    drop_entry(context.home.config_file, "job", context.options.job, CHECKS)
+    if Client(context.home).holder() is not None:
+        _tell_engine(context)
+    return Output({"job": context.options.job}, f"Job {context.options.job} is removed; its past slots are kept.")
+
+
+def _preview_arguments(parser: argparse.ArgumentParser) -> None:
+    _when_arguments(parser)
+    parser.add_argument("--count", type=int, default=5, help="how many due times (5)")
+
+
+def _preview(context: Context) -> Output:
+    due = _due(context.options, None)
+    fires = next_fires_ms(due, context.now_ms, context.now_ms, max(1, min(context.options.count, 1000)))
+    text = "\n".join(f"{local(at)}   {iso(at)}" for at in fires)
+    return Output({"trigger": due.words, "zone": due.zone, "next": [iso(at) for at in fires]}, f"{due.zone}\n{text}")
+
+
+def _tell_engine(context: Context) -> None:
+    """Jobs fire from the engine: make sure that one runs and knows."""
+    client = Client(context.home)
+    client.ensure()
+    client.order("reload", Nothing())
+
+
+def _boot_note() -> str:
+    return starts_after_boot() or ""
+
+
+ADD = Verb(_add_arguments, _add)
+LIST = Verb(no_arguments, _list)
+FIRE = Verb(_fire_arguments, _fire)
+PAUSE = Verb(_name_argument, lambda context: _set_enabled(context, False))
+RESUME = Verb(_name_argument, lambda context: _set_enabled(context, True))
+REMOVE = Verb(_name_argument, _remove)
+PREVIEW = Verb(_preview_arguments, _preview)

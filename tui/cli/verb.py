@@ -1,0 +1,100 @@
+"""What is a verb? Its arguments, and a function from them to an output that is printed as text or as JSON."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from engine.contract.clock import iso
+from state.database import Connection, open_reader
+from state.errors import UsageError
+from state.home import Home
+
+
+class Output(Struct, frozen=True):
+    """What a verb answers."""
+
+    data: Any
+    """Plain values, snake_case keys, times as UTC ISO text: the stable JSON contract."""
+    text: str
+    ok: bool = True
+
+
+class Context:
+    """What a verb works with."""
+
+    def __init__(self, home: Home, options: argparse.Namespace) -> None:
+        self.home = home
+        self.options = options
+
+    @property
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def reader(self) -> Connection | None:
+        """The state, read-only; None when there is none yet."""
+        return open_reader(self.home)
+
+    def workspace(self) -> str:
+        """The folder that the operator names, else the one they stand in."""
+        return os.path.abspath(os.path.expanduser(self.options.workspace or "."))  # noqa: PTH100, PTH111
+
+
+class Verb(Struct, frozen=True):
+    """A verb's two halves."""
+
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Context], Output]
+
+
+class Parser(argparse.ArgumentParser):
+    """One line for a mistake, and exit code 2, instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", f"see: {self.prog} --help")
+
+
+def no_arguments(parser: argparse.ArgumentParser) -> None:
+    """For verbs that take none."""
+
+
+def listed(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Names given by repeating an option or with commas, in order, once each."""
+    names = [name.strip() for value in values or () for name in value.split(",")]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Iterable[int] = ()) -> str:
+    """Aligned columns; the columns whose numbers are in `right` are right-aligned."""
+    from tui.clean import clean
+
+    cells = [[clean(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    flush_right = set(right)
+
+    def line(row: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if column in flush_right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join(line(row) for row in cells)
+
+
+def local(at_ms: int | None) -> str:
+    """A time for a person: in the machine's zone, to the minute."""
+    return "-" if at_ms is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at_ms / 1000))
+
+
+def times(record: dict[str, Any]) -> dict[str, Any]:
+    """The same record with every `..._ms` instant as `..._at`, UTC ISO text."""
+    return {
+        (f"{key.removesuffix('_ms')}_at" if key.endswith("_ms") else key): (
+            iso(value) if key.endswith("_ms") else value
+        )
+        for key, value in record.items()
+    }
