@@ -33,7 +33,7 @@ CREATE TABLE generations (
     id INTEGER PRIMARY KEY, session_id INTEGER NOT NULL REFERENCES sessions (id), number INTEGER NOT NULL,
     source TEXT NOT NULL, provider_home TEXT NOT NULL, provider_id TEXT, model TEXT, workspace TEXT,
     reason TEXT NOT NULL, note TEXT, assignment TEXT, started_ms INTEGER NOT NULL, undone_ms INTEGER,
-    responses INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
+    read INTEGER NOT NULL DEFAULT 1, responses INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
     cache_read_tokens INTEGER NOT NULL DEFAULT 0, cache_write_tokens INTEGER NOT NULL DEFAULT 0,
     output_tokens INTEGER NOT NULL DEFAULT 0
 ) STRICT;

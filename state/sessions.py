@@ -50,6 +50,8 @@ class Generation(Struct, frozen=True):
     """What the conversation is about, where that is declared; another one starts afresh."""
     started_ms: int
     undone_ms: int | None
+    read: int
+    """0 while its log is only known by name: then its figures are unknown, not zero."""
     responses: int
     input_tokens: int
     cache_read_tokens: int
@@ -71,6 +73,8 @@ class BoardRow(Struct, frozen=True):
     generation: int
     generation_reason: str
     model: str | None
+    read: int
+    """0 while its log is only known by name: then its figures are unknown, not zero."""
     responses: int
     input_tokens: int
     cache_read_tokens: int
@@ -93,7 +97,7 @@ LIVE_STATES = ("reserved", "starting", "running", "ending")
 
 _BOARD = """
 SELECT s.id, s.source, s.agent, s.lane, s.job, s.title, s.workspace, s.last_active_ms,
-    g.number AS generation, g.reason AS generation_reason, coalesce(g.model, last.model) AS model,
+    g.number AS generation, g.reason AS generation_reason, coalesce(g.model, last.model) AS model, g.read,
     total.responses, total.input_tokens, total.cache_read_tokens, total.cache_write_tokens, total.output_tokens,
     coalesce((SELECT sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens)
         FROM usage u JOIN generations ug ON ug.id = u.generation_id
@@ -235,9 +239,14 @@ def observe(
     workspace: str | None,
     title: str | None,
     model: str | None,
+    by_name: bool = False,
 ) -> int:
-    """Note a conversation seen in a client's logs; returns its generation. Known facts are not forgotten."""
-    sql = "SELECT id, session_id FROM generations WHERE source = ? AND provider_home = ? AND provider_id = ?"
+    """Note a conversation seen in a client's logs; returns its generation. Known facts are not forgotten.
+
+    `by_name`: only the file's name and date are known yet. What its rows say replaces that date, since copying a log
+    makes it look young.
+    """
+    sql = "SELECT id, session_id, read FROM generations WHERE source = ? AND provider_home = ? AND provider_id = ?"
     found = tx.execute(sql, (source, provider_home, provider_id)).fetchone()
     if found is None:
         session_id = insert(
@@ -252,7 +261,7 @@ def observe(
                 "last_active_ms": last_active_ms,
             },
         )
-        return start_generation(
+        generation_id = start_generation(
             tx,
             session_id,
             source=source,
@@ -264,14 +273,19 @@ def observe(
             note=None,
             at_ms=started_ms or last_active_ms,
         )
-    generation_id, session_id = found
-    tx.execute(
-        "UPDATE sessions SET last_active_ms = max(last_active_ms, ?), title = coalesce(title, ?),"
-        " workspace = coalesce(workspace, ?), created_ms = min(created_ms, ?) WHERE id = ?",
-        (last_active_ms, title, workspace, started_ms or last_active_ms, session_id),
-    )
-    tx.execute(
-        "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?) WHERE id = ?",
-        (model, workspace, generation_id),
-    )
+        tx.execute("UPDATE generations SET read = ? WHERE id = ?", (int(not by_name), generation_id))
+        return generation_id
+    generation_id, session_id, read = found
+    if not by_name:
+        tx.execute(
+            "UPDATE sessions SET last_active_ms = CASE WHEN ? THEN max(last_active_ms, ?) ELSE ? END,"
+            " title = coalesce(title, ?), workspace = coalesce(workspace, ?), created_ms = min(created_ms, ?)"
+            " WHERE id = ?",
+            (read, last_active_ms, last_active_ms, title, workspace, started_ms or last_active_ms, session_id),
+        )
+        tx.execute(
+            "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?), read = 1"
+            " WHERE id = ?",
+            (model, workspace, generation_id),
+        )
     return int(generation_id)

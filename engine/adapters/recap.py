@@ -149,7 +149,12 @@ def _cut(lines: list[str], kept: int) -> str:
 
 def _read(files: list[File], notes: int) -> str:
     lines = sum(file.text.count("\n") + (not file.text.endswith("\n") and bool(file.text)) for file in files)
-    return f"Read: {len(files)} files with {lines} lines; {notes} other parts"
+    others = f"; {_several(notes, 'other part')}" if notes else ""
+    return f"Read: {_several(len(files), 'file')} with {_several(lines, 'line')}{others}"
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _listed(items: Iterable[str]) -> list[str]:

@@ -113,7 +113,8 @@ def _budget(facts: Facts) -> Check:
 def _sum(budget: BudgetFacts, need: int) -> str:
     free = max(0, budget.limit - budget.taken)
     over = "" if need <= free else f", only {free:,} free"
-    return f"{budget.name}: {budget.taken:,} + {need:,} of {budget.limit:,} this {budget.window}{over}"
+    window = "today" if budget.window == "day" else f"this {budget.window}"
+    return f"{budget.name}: {budget.taken:,} + {need:,} of {budget.limit:,} {window}{over}"
 
 
 def _conflict(facts: Facts) -> Check:

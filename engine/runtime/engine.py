@@ -110,6 +110,7 @@ class Engine:
         """Orders and previews, whenever the bell rings."""
         while True:
             self._rung.clear()
+            self._look_at_config()  # an order is carried out by what is written when it arrives
             await self._orders.take()
             await self._answer_previews()
             await self._rung.wait()

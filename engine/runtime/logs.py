@@ -19,13 +19,12 @@ from engine.contract.usage import (
     Progress,
     ReaderMessage,
     ReaderSetup,
-    SeenSession,
     Unreadable,
 )
 from engine.runtime.imports import with_import_path
 from engine.telemetry.roots import log_roots
 from state import events, sessions, usage
-from state.database import Connection, Database
+from state.database import Database
 from state.errors import EngineUnavailable
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -65,7 +64,7 @@ class LogBook:
 
     def _book(self, batch: LogBatch) -> None:
         with self._database.transaction() as tx:
-            generation_id = _observe(tx, batch.session)
+            generation_id = sessions.observe(tx, **msgspec.structs.asdict(batch.session))
             log_id = usage.advance(tx, _log_file(batch, self._clock.now_ms()), batch.refused, batch.restarted)
             for response in batch.responses:
                 fields = msgspec.structs.asdict(response)
@@ -80,7 +79,7 @@ class LogBook:
         for start in range(0, len(found.sessions), _DISCOVERED_AT_ONCE):
             with self._database.transaction() as tx:
                 for session in found.sessions[start : start + _DISCOVERED_AT_ONCE]:
-                    _observe(tx, session)
+                    sessions.observe(tx, by_name=True, **msgspec.structs.asdict(session))
 
     def _show(self, progress: Progress) -> None:
         if not progress.scanning and not self._scanning:
@@ -173,10 +172,6 @@ def ingest_once(database: Database, clock: Clock, environ: Mapping[str, str]) ->
 
 
 _READER = (sys.executable, "-m", "engine.telemetry.reader")
-
-
-def _observe(tx: Connection, session: SeenSession) -> int:
-    return sessions.observe(tx, **msgspec.structs.asdict(session))
 
 
 def _log_file(batch: LogBatch, now_ms: int) -> usage.LogFile:

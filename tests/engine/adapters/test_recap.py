@@ -60,7 +60,7 @@ def test_open_items(line: str, item: str | None) -> None:
 def test_all_sections() -> None:
     assert recap("Look around\n", [File("notes.md", NOTES)], 2, None) == [
         "Task: Look around",
-        "Read: 1 files with 10 lines; 2 other parts",
+        "Read: 1 file with 10 lines; 2 other parts",
         "",
         "## Open items",
         "- notes.md:3 [ ] ask for the tide table",

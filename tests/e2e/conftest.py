@@ -1,0 +1,136 @@
+"""A desk: a throw-away HOME with a workspace, and `qd` as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+PATIENCE_S = 40.0
+
+
+class Desk:
+    """One user's HOME. Every engine started under it ends with the test."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.workspace = home / "work"
+        self.workspace.mkdir(parents=True)
+        self.state = home / ".local" / "state" / "quarterdeck"
+        self.config_file = home / ".config" / "quarterdeck" / "quarterdeck.toml"
+        self.env = {
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "TZ": "UTC",
+            "PYTHONPATH": str(ROOT),
+        }
+        if "LD_LIBRARY_PATH" in os.environ:
+            self.env["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
+
+    @property
+    def argv(self) -> list[str]:
+        return [sys.executable, "-m", "tui"]
+
+    def run(self, *words: str, cwd: Path | None = None) -> tuple[int, str, str]:
+        """`qd WORDS`: exit code, standard output, standard error."""
+        done = subprocess.run(
+            [*self.argv, *words],
+            env=self.env,
+            cwd=cwd or self.workspace,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """`qd WORDS --json`, which must end with `code`, decoded."""
+        before, dashes, after = (
+            (words[: words.index("--")], ("--",), words[words.index("--") + 1 :]) if "--" in words else (words, (), ())
+        )
+        got, out, err = self.run(*before, "--json", *dashes, *after)
+        assert got == code, f"exit {got}: {out}{err}"
+        return json.loads(out)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.workspace / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def configure(self, text: str) -> None:
+        self.config_file.parent.mkdir(parents=True, exist_ok=True)
+        self.config_file.write_text(text)
+
+    def engine_pid(self) -> int | None:
+        code, out, _ = self.run("engine", "status", "--json")
+        return int(json.loads(out)["pid"]) if code == 0 else None
+
+    def holder_pid(self) -> int | None:
+        """The same, asked of the lock itself: fast enough to wait by."""
+        from engine.runtime.lease import holder
+        from state.home import Home
+
+        found = holder(Home(config=self.config_file.parent, state=self.state))
+        return found.pid if found and found.ready else None
+
+    def install_recordings(self) -> None:
+        """The recorded session files, where their clients keep them."""
+        for source, target in (("claude", ".claude"), ("codex", ".codex")):
+            for path in (DATA / source).rglob("*.jsonl"):
+                copy = self.home / target / path.relative_to(DATA / source)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(path.read_bytes())
+
+    def close(self) -> None:
+        for folder in (self.state / "runs").glob("*") if self.state.exists() else ():
+            keeper = folder / "keeper.json"
+            if keeper.exists() and not (folder / "end.json").exists():
+                kill(json.loads(keeper.read_text())["pid"], signal.SIGTERM)
+        pid = self.holder_pid() if self.state.exists() else None
+        if pid is not None:
+            kill(pid, signal.SIGTERM)
+            until(lambda: self.holder_pid() is None, "the engine ends")
+
+
+def kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def until(true: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+    """Wait for a condition, not for a time; its value."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        value = true()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {patience_s:g} s in vain until {what}")
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Any]:
+    return until
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path / "home")
+    yield made
+    made.close()
