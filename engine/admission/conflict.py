@@ -12,15 +12,12 @@ _GLOB = re.compile(r"[*?\[]")
 
 def overlap(one: str, other: str) -> bool:
     """Whether some path could be written under both; symmetric, and true of a path and itself."""
-    return _overlap(_segments(one), _segments(other))
-
-
-def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    if not one or not other:
-        return True  # what is left of the other lies below this one
-    if "**" in (one[0], other[0]):
-        return True
-    return _segment(one[0], other[0]) and _overlap(one[1:], other[1:])
+    for mine, theirs in zip(_segments(one), _segments(other), strict=False):
+        if "**" in (mine, theirs):
+            return True
+        if not _segment(mine, theirs):
+            return False
+    return True  # what is left of the longer one lies below the other
 
 
 def _segment(one: str, other: str) -> bool:
@@ -29,5 +26,5 @@ def _segment(one: str, other: str) -> bool:
     return fnmatchcase(one, other) if _GLOB.search(other) else one == other
 
 
-def _segments(path: str) -> tuple[str, ...]:
-    return tuple(segment for segment in path.split("/") if segment)
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]

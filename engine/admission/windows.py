@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 def window_of(kind: str, zone: ZoneInfo, now_ms: int) -> tuple[int, int]:
     """The `hour`, `day`, `week` (from Monday) or `month` around `now_ms`: its start and end in milliseconds, UTC."""
-    if kind == "hour":
-        start_ms = now_ms - now_ms % 3_600_000
+    local = datetime.fromtimestamp(now_ms // 1000, UTC).astimezone(zone)
+    if kind == "hour":  # always 60 minutes, though a clock that is set back reads the same hour twice
+        shift_ms = (local.utcoffset() or timedelta(0)) // timedelta(milliseconds=1)
+        start_ms = now_ms - (now_ms + shift_ms) % 3_600_000
         return start_ms, start_ms + 3_600_000
-    day = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)
-    day = day.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
     if kind == "week":
         day -= timedelta(days=day.weekday())
         end = day + timedelta(days=7)

@@ -28,16 +28,16 @@ class InjectProblem(Struct, frozen=True):
 
 
 def read_injected(workspace: Path, names: Sequence[str]) -> tuple[list[InjectedFile], list[InjectProblem]]:
-    """Read every file on the list, in its order, once each."""
-    files: list[InjectedFile] = []
+    """Read every file on the list, in its order, once each, whatever names lead to it."""
+    files: dict[str, InjectedFile] = {}
     problems: list[InjectProblem] = []
     for name in dict.fromkeys(names):
         found = _read(workspace, name)
         if isinstance(found, InjectedFile):
-            files.append(found)
+            files.setdefault(found.path, found)
         else:
             problems.append(found)
-    return files, problems
+    return list(files.values()), problems
 
 
 def _read(workspace: Path, name: str) -> InjectedFile | InjectProblem:

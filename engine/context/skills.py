@@ -18,9 +18,9 @@ def skill_folders(
     claude = Path(environ.get("CLAUDE_CONFIG_DIR", "").split(",")[0] or user / ".claude")
     codex = Path(environ.get("CODEX_HOME") or user / ".codex")
     config = Path(environ.get("XDG_CONFIG_HOME") or user / ".config")
-    found = [("configured", Path(folder).expanduser()) for folder in extra]
+    found = [("configured", _expanded(folder)) for folder in extra]
     for workspace in workspaces:
-        found += [("workspace", Path(workspace) / name) for name in (".claude/skills", ".agents/skills", "skills")]
+        found += [("workspace", _expanded(workspace) / name) for name in (".claude/skills", ".agents/skills", "skills")]
     found += [("user", config / "quarterdeck" / "skills"), ("user", user / ".agents" / "skills")]
     return [*found, ("claude_code", claude / "skills"), ("codex", codex / "skills")]
 
@@ -29,7 +29,12 @@ def discover(folders: Sequence[tuple[str, Path]]) -> list[Skill]:
     """Every skill below these folders, with what it costs; one that cannot be read says why."""
     skills: dict[str, Skill] = {}
     for origin, folder in folders:
-        for path in sorted(folder.glob("*/SKILL.md")) if folder.is_dir() else []:
+        try:
+            paths = sorted(folder.glob("*/SKILL.md")) if folder.is_dir() else []
+        except OSError as error:
+            skills.setdefault(str(folder), _unusable(origin, folder / "SKILL.md", error))
+            continue
+        for path in paths:
             skills.setdefault(str(path.resolve()), _read(origin, path))
     return list(skills.values())
 
@@ -39,15 +44,29 @@ def metadata_line(name: str, description: str, path: str) -> str:
     return f"- {name}: {description} ({path})"
 
 
+def _expanded(folder: str) -> Path:
+    """With `~` filled in; one of a user who is not there stays as it is, and is not found."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        return Path(folder)
+
+
+def _unusable(origin: str, path: Path, error: OSError) -> Skill:
+    return Skill(str(path), path.parent.name, "", origin, 0, 0, "", error.strerror or str(error))
+
+
 def _read(origin: str, path: Path) -> Skill:
     resolved = str(path.resolve())
     try:
+        if not path.is_file():
+            raise OSError("not a regular file")
         if path.stat().st_size > SKILL_CAP_BYTES:
             raise OSError(f"over {SKILL_CAP_BYTES:,} bytes")
         raw = path.read_bytes()
     except OSError as error:
-        return Skill(resolved, path.parent.name, "", origin, 0, 0, "", error.strerror or str(error))
-    head, body = _split(raw.decode("utf-8", "replace"))
+        return _unusable(origin, Path(resolved), error)
+    head, body = _split(raw.decode("utf-8-sig", "replace"))
     name = head.get("name") or path.parent.name
     description = head.get("description", "")
     return Skill(

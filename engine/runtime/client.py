@@ -69,10 +69,13 @@ class Client:
         return found
 
     def order(self, kind: str, body: object, patience_s: float = ANSWER_PATIENCE_S) -> bytes:
-        """Leave an order and wait for its answer, JSON. Raises what the engine answered, or EngineUnavailable."""
+        """Leave an order and wait for its answer, JSON. Raises what the engine answered, or EngineUnavailable.
+
+        An engine that ends meanwhile is started again, unless that was the order: what waits in the spool is done once.
+        """
         order_id = spool.put(self.home, kind, body)
         self.ring()
-        answer = self._answer(order_id, patience_s)
+        answer = self._answer(order_id, patience_s, restart=kind not in ("handover", "shutdown"))
         if answer.ok:
             return answer.answer.encode()
         raise as_error(msgspec.json.decode(answer.answer, type=ErrorAnswer))
@@ -91,7 +94,7 @@ class Client:
             os.close(descriptor)
         return True
 
-    def _answer(self, order_id: str, patience_s: float) -> spool.Answer:
+    def _answer(self, order_id: str, patience_s: float, *, restart: bool) -> spool.Answer:
         deadline = time.monotonic() + patience_s
         connection = None
         try:
@@ -101,7 +104,9 @@ class Client:
                 if answer:
                     return answer
                 if self.holder() is None:
-                    break
+                    if not restart:
+                        break
+                    self._start()
                 time.sleep(_STEP_S)
         finally:
             if connection is not None:

@@ -53,6 +53,7 @@ class Orders:
         self._reload = reload
         self._leave = leave
         self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._under_way = 0
         self._handlers: dict[str, Callable[[spool.Order], Awaitable[None]]] = {
             "run": self._run,
             "fire": self._fire,
@@ -68,7 +69,7 @@ class Orders:
     @property
     def waiting(self) -> bool:
         """Whether an order is still being carried out."""
-        return bool(self._in_hand)
+        return self._under_way > 0
 
     async def take(self) -> None:
         """Carry out everything that is in the spool now."""
@@ -90,11 +91,13 @@ class Orders:
         await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
 
     async def _carry_out(self, order: spool.Order) -> None:
+        self._under_way += 1
         try:
             if spool.answer_of(self._database.connection, order.id) is None:
                 await self._answered(order)
             spool.remove(self._home, order.id)
         finally:
+            self._under_way -= 1
             self._in_hand.pop(order.id, None)
 
     async def _answered(self, order: spool.Order) -> None:
