@@ -62,11 +62,7 @@ class Client:
             found = None
         if found is not None:
             return found
-        self._start()
-        found = self._settled()
-        if found is None:
-            raise EngineUnavailable(f"the engine did not start: {self._last_words()}", f"see {self.home.log}")
-        return found
+        return self._started()
 
     def order(self, kind: str, body: object, patience_s: float = ANSWER_PATIENCE_S) -> bytes:
         """Leave an order and wait for its answer, JSON. Raises what the engine answered, or EngineUnavailable.
@@ -99,14 +95,15 @@ class Client:
         connection = None
         try:
             while time.monotonic() < deadline:
+                gone = self.holder() is None  # asked before looking: it may answer and leave in between
                 connection = connection or database.open_reader(self.home)
                 answer = connection and spool.answer_of(connection, order_id)
                 if answer:
                     return answer
-                if self.holder() is None:
-                    if not restart:
-                        break
-                    self._start()
+                if gone and not restart:
+                    break
+                if gone:
+                    self._started()
                 time.sleep(_STEP_S)
         finally:
             if connection is not None:
@@ -124,9 +121,18 @@ class Client:
             time.sleep(_STEP_S)
         return None
 
+    def _started(self) -> Holder:
+        """A new engine, once it reads orders."""
+        self._start()
+        found = self._settled()
+        if found is None:
+            raise EngineUnavailable(f"the engine did not start: {self._last_words()}", f"see {self.home.log}")
+        return found
+
     def _start(self) -> None:
         """Start an engine that outlives us, and wait until it holds the lock or has died."""
-        with self.home.log.open("ab") as log:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(self.home.log, flags, 0o600), "wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "engine.runtime", *self._flags()],
                 stdin=subprocess.DEVNULL,

@@ -146,7 +146,8 @@ class Engine:
                 events.drop_notice(tx, CONFIG_NOTICE)
                 events.add(tx, self._clock.now_ms(), "config", "configuration loaded")
             else:
-                text = f"{problem.line}; the configuration before it stays in force"
+                short = problem.line.replace(str(self._home.config_file), self._home.config_file.name)
+                text = f"{short}; the configuration before it stays in force"
                 events.raise_notice(tx, events.Notice(CONFIG_NOTICE, "error", text, self._clock.now_ms()))
                 events.add(tx, self._clock.now_ms(), "config", text)
         self._skills_due = 0.0

@@ -1,0 +1,66 @@
+"""Which verb do these words mean, and what does it answer? Without printing: for `qd` and for the console's `:` line."""
+
+import difflib
+import importlib
+
+import msgspec
+
+from state.errors import QuarterdeckError
+from state.home import Home
+from tui.cli.commands import COMMANDS, match
+from tui.cli.verb import Context, Parser, Verb
+
+Said = tuple[int, str, str]
+"""Exit code, standard output, standard error."""
+
+
+def capture(words: list[str], home: Home) -> Said:
+    """Run a verb; an error becomes its one line."""
+    try:
+        return run(words, home)
+    except QuarterdeckError as error:
+        return error.exit_code, "", error.line
+
+
+def run(words: list[str], home: Home) -> Said:
+    """Run a verb. Raises QuarterdeckError."""
+    if words[0] in ("-h", "--help", "help"):
+        return 0, _overview(), ""
+    command, rest = match(words)
+    if command is None:
+        return 2, "", _unknown(words)
+    module, _, name = command.where.partition(":")
+    verb: Verb = getattr(importlib.import_module(module), name)
+    parser = Parser(prog=" ".join(("qd", *command.words)), description=command.help, allow_abbrev=False, add_help=False)
+    parser.add_argument("-h", "--help", action="store_true", help="show this help")
+    parser.add_argument("--json", action="store_true", help="answer as JSON")
+    verb.arguments(parser)
+    if {"-h", "--help"} & set(before_dashes(rest)):
+        return 0, parser.format_help().rstrip(), ""
+    options = parser.parse_args(rest)
+    output = verb.run(Context(home, options))
+    return (0 if output.ok else 1), _as_json(output.data) if options.json else output.text, ""
+
+
+def before_dashes(words: list[str]) -> list[str]:
+    """What is ours of a command line; after `--` stands somebody else's."""
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _as_json(data: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
+
+
+def _overview() -> str:
+    width = max(len(" ".join(command.words)) for command in COMMANDS)
+    lines = [f"  qd {' '.join(command.words).ljust(width)}  {command.help}" for command in COMMANDS]
+    head = ("Quarterdeck: operate LLM agent sessions from one terminal.", "", f"  qd {''.ljust(width)}  open the console")
+    return "\n".join((*head, *lines, "", "Every verb takes --help, --json and --home DIR."))
+
+
+def _unknown(words: list[str]) -> str:
+    known = [" ".join(command.words) for command in COMMANDS]
+    longer = [name for name in known if name.startswith(f"{words[0]} ")]
+    typed = " ".join(words[:2])
+    near = longer or difflib.get_close_matches(typed, known, n=1) or difflib.get_close_matches(words[0], known, n=1)
+    return f"qd: there is no '{typed}'; " + (f"did you mean: qd {', qd '.join(near)}?" if near else "see: qd --help")
