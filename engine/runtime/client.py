@@ -178,8 +178,10 @@ class Attachment:
         self.id = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._home = home
         self._path = home.consoles / f"{self.id}.console"
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        aside = home.consoles / f".{self.id}"  # locked before it can be seen, or the engine would clear it away
+        self._descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        aside.rename(self._path)
 
     def __enter__(self) -> "Attachment":
         return self

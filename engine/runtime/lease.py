@@ -100,8 +100,15 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def consoles_attached(home: Home) -> int:
-    """How many consoles live: each holds a lock on a file of its own. Files of dead ones are removed."""
-    return sum(_attached(path) for path in home.consoles.glob("*.console"))
+    """How many consoles live: each holds a lock on a file of its own. What dead ones left is removed."""
+    attached = 0
+    for path in home.consoles.glob("*.console"):
+        if _attached(path):
+            attached += 1
+        else:
+            for left in (path, *home.previews.glob(f"{path.stem}.*")):
+                left.unlink(missing_ok=True)
+    return attached
 
 
 def _attached(path: Path) -> bool:
@@ -111,10 +118,8 @@ def _attached(path: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
     except BlockingIOError:
         return True
-    else:
-        path.unlink(missing_ok=True)
-        return False
     finally:
         os.close(descriptor)

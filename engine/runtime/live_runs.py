@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,7 @@ from engine.runtime.settings import Settings
 from engine.runtime.settling import settle
 from state import events, runs, sessions
 from state.database import Database
-from state.errors import QuarterdeckError, Refused
+from state.errors import QuarterdeckError, Refused, StateError
 from state.home import Home
 
 OUTPUT_CAP_BYTES = 4 * 1024 * 1024
@@ -43,8 +43,6 @@ class LiveRuns:
         self._settings = settings
         self._clock = clock
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self.on_settled: Callable[[], None] = lambda: None
-        """Called after every settlement."""
 
     @property
     def count(self) -> int:
@@ -87,7 +85,6 @@ class LiveRuns:
         reap()
         if not task.cancelled():
             task.result()
-            self.on_settled()
 
     async def _execute(self, run_id: int, request: AdapterRequest) -> None:
         with self._database.transaction() as tx:
@@ -109,7 +106,7 @@ class LiveRuns:
             return self._never_started(str(error))
         with self._database.transaction() as tx:
             runs.mark_started(tx, run_id, self._clock.now_ms())
-        return await wait_for_end(folder)
+        return await self._end_of(folder)
 
     def _afresh(self, run_id: int, request: AdapterRequest) -> AdapterRequest:
         """The provider does not know the conversation any more: the same run, in the next generation."""
@@ -139,12 +136,19 @@ class LiveRuns:
         if run.state == "reserved" or not folder.exists():
             self._settle(run.id, self._never_started("the engine ended before it was started"), None)
             return
-        end = await wait_for_end(folder)
+        end = await self._end_of(folder)
         self._settle(run.id, end, await self._result(run.id, end))
 
     async def _result(self, run_id: int, end: EndRecord) -> AdapterResult:
         run = runs.get(self._database.connection, run_id)
         return await asyncio.to_thread(_read_result, self._home.run_folder(run_id), run.adapter, end)
+
+    async def _end_of(self, folder: Path) -> EndRecord:
+        try:
+            return await wait_for_end(folder)
+        except StateError as error:  # its records are damaged: what became of it cannot be known any more
+            now_ms = self._clock.now_ms()
+            return EndRecord("interrupted", None, None, now_ms, now_ms, 0.0, why=str(error))
 
     def _never_started(self, why: str) -> EndRecord:
         now_ms = self._clock.now_ms()
