@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,6 +27,7 @@ SCHEMA_VERSION = 1
 """The number of the newest migration; kept here so that a reader need not import the migrations."""
 
 BUSY_TIMEOUT_S = 5.0
+_OPTIONS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False}
 
 
 class Database:
@@ -47,10 +47,10 @@ class Database:
         try:
             self._fence()
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            self.connection.rollback()  # does nothing where SQLite has rolled back itself, as on a full disk
             raise
-        self.connection.execute("COMMIT")
 
     def _fence(self) -> None:
         if self.epoch is None:
@@ -77,8 +77,10 @@ def open_writer(home: Home) -> Database:
     prepare(home)
     old_umask = os.umask(0o077)
     try:
-        connection = _connect(home.database)
-        _migrate(home, connection)
+        with _closed_on_error(sqlite3.connect(home.database, **_OPTIONS)) as connection:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            _migrate(home, connection)
     except sqlite3.Error as error:
         raise StateError(f"cannot open {home.database}: {error}", "restore a backup or move the file aside") from None
     finally:
@@ -93,19 +95,12 @@ def open_reader(home: Home) -> Connection | None:
     if not os.access(home.database, os.R_OK):
         raise StateError(f"cannot read {home.database}", "check its owner and permissions")
     try:
-        connection = sqlite3.connect(
-            f"{home.database.as_uri()}?mode=ro",
-            uri=True,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        with _closed_on_error(sqlite3.connect(f"{home.database.as_uri()}?mode=ro", uri=True, **_OPTIONS)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise StateNewer(f"{home.database} was written by a newer Quarterdeck", "upgrade this one")
     except sqlite3.Error as error:
         raise StateError(f"cannot read {home.database}: {error}", "restore a backup or move the file aside") from None
-    if version > SCHEMA_VERSION:
-        connection.close()
-        raise StateNewer(f"{home.database} was written by a newer Quarterdeck", "upgrade this one")
     if version < SCHEMA_VERSION:
         connection.close()
         return None
@@ -138,11 +133,13 @@ def insert(tx: Connection, table: str, values: dict[str, Any]) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def _connect(path: Path) -> Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
+@contextmanager
+def _closed_on_error(connection: Connection) -> Iterator[Connection]:
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _migrate(home: Home, connection: Connection) -> None:

@@ -83,9 +83,14 @@ def find_home(flag: str | None, environ: Mapping[str, str]) -> Home:
         folder = Path(one).expanduser().absolute()
         return Home(config=folder, state=folder)
     user = Path(environ.get("HOME") or Path("~").expanduser())
-    config = Path(environ.get("XDG_CONFIG_HOME") or user / ".config")
-    state = Path(environ.get("XDG_STATE_HOME") or user / ".local" / "state")
-    return Home(config=config / "quarterdeck", state=state / "quarterdeck")
+    config = _absolute(environ.get("XDG_CONFIG_HOME")) or user / ".config"
+    state = _absolute(environ.get("XDG_STATE_HOME")) or user / ".local" / "state"
+    return Home(config=config.absolute() / "quarterdeck", state=state.absolute() / "quarterdeck")
+
+
+def _absolute(path: str | None) -> Path | None:
+    """The XDG specification: a relative path is invalid and ignored."""
+    return Path(path) if path and path.startswith("/") else None
 
 
 def prepare(home: Home) -> None:
@@ -95,15 +100,15 @@ def prepare(home: Home) -> None:
     whoever can write an order can spend the operator's money.
     """
     try:
-        home.state.parent.mkdir(parents=True, exist_ok=True)
-        for folder in home.folders:
+        for folder in (*reversed(home.state.parents), *home.folders):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StateUnwritable(
             f"cannot write the state folder {home.state}: {error.strerror}",
             "make it writable or name another with --home",
         ) from None
-    check_private(home.state)
+    for folder in home.folders:
+        check_private(folder)
 
 
 def check_private(folder: Path) -> None:

@@ -33,13 +33,24 @@ class Filter(Struct, frozen=True):
     source: str | None = None
 
 
+_RESERVED = (
+    "SELECT coalesce(sum(held), 0), coalesce(sum(committed), 0),"
+    " coalesce(sum(overrun + iif(state = 'settled', max(0, used - committed - overrun), 0)), 0)"
+    " FROM (SELECT r.held, r.committed, r.overrun, r.state,"
+    " (SELECT coalesce(sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens), 0)"
+    " FROM usage u WHERE u.run_id = r.run_id) AS used"
+    " FROM reservations r JOIN runs n ON n.id = r.run_id"
+    " WHERE r.budget = ? AND n.requested_ms >= ? AND n.requested_ms < ?)"
+)
+"""By the instant of admission, not the window noted then: a budget whose window or zone was edited loses no run.
+
+What is booked for a run after its settlement is overrun of that same window.
+"""
+
+
 def book(connection: Connection, budget: str, window_start_ms: int, window_end_ms: int, scope: Filter) -> Book:
     """What is taken of a budget in the window that starts then, observed sessions included."""
-    held, committed, overrun = connection.execute(
-        "SELECT coalesce(sum(held), 0), coalesce(sum(committed), 0), coalesce(sum(overrun), 0)"
-        " FROM reservations WHERE budget = ? AND window_start_ms = ?",
-        (budget, window_start_ms),
-    ).fetchone()
+    held, committed, overrun = connection.execute(_RESERVED, (budget, window_start_ms, window_end_ms)).fetchone()
     return Book(
         held=held,
         committed=committed,

@@ -110,7 +110,8 @@ JOIN (SELECT session_id, sum(responses) AS responses, sum(input_tokens) AS input
         sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
         sum(output_tokens) AS output_tokens FROM generations GROUP BY session_id) total ON total.session_id = s.id
 LEFT JOIN runs last ON last.id = (SELECT max(id) FROM runs WHERE session_id = s.id)
-LEFT JOIN runs live ON live.id = last.id AND live.state IN ('reserved', 'starting', 'running', 'ending')
+LEFT JOIN runs live ON live.id = (SELECT max(id) FROM runs WHERE session_id = s.id
+    AND state IN ('reserved', 'starting', 'running', 'ending'))
 ORDER BY s.last_active_ms DESC, s.id DESC
 """
 
@@ -123,6 +124,12 @@ def board(connection: Connection, recent_since_ms: int, limit: int = 2000) -> li
 def count(connection: Connection) -> int:
     found: int = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
     return found
+
+
+def workspaces(connection: Connection, limit: int = 200) -> list[str]:
+    """The folders that sessions work in, most recently used first."""
+    sql = "SELECT workspace FROM sessions WHERE workspace IS NOT NULL GROUP BY 1 ORDER BY max(last_active_ms) DESC"
+    return [found[0] for found in connection.execute(f"{sql} LIMIT ?", (limit,))]
 
 
 def get(connection: Connection, session_id: int) -> Session:

@@ -74,7 +74,7 @@ def pending(home: Home) -> tuple[list[Order], list[BadOrder]]:
             orders.append(order)
         except FileNotFoundError:
             continue
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
             bad.append(BadOrder(path=str(_move_aside(home, path)), why=str(error)))
     return orders, bad
 

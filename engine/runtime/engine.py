@@ -19,7 +19,7 @@ from engine.runtime.logs import LogBook, LogFollower
 from engine.runtime.orders import Orders
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
-from state import events, skills, spool
+from state import events, sessions, skills, spool
 from state.database import Database, open_writer
 from state.errors import LeaseLost, QuarterdeckError
 from state.files import write_private
@@ -156,8 +156,10 @@ class Engine:
     async def _look_at_skills(self) -> None:
         self._skills_due = self._clock.monotonic() + SKILLS_EVERY_S
         config = self._settings.config
-        workspaces = sorted({agent.workspace for agent in config.agents.values() if agent.workspace})
-        folders = skill_folders(os.environ, workspaces, config.skills.folders)
+        declared = (*config.agents.values(), *config.job.values())
+        workspaces = [one.workspace for one in declared if one.workspace]
+        workspaces += sessions.workspaces(self._database.connection)
+        folders = skill_folders(os.environ, list(dict.fromkeys(workspaces)), config.skills.folders)
         found = await asyncio.to_thread(discover, folders)
         if sorted(found, key=lambda skill: skill.path) != sorted(
             skills.found(self._database.connection), key=lambda skill: skill.path

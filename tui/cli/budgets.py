@@ -39,7 +39,8 @@ def _set(context: Context) -> Output:
     put_entry(context.home.config_file, "budget", options.name, values, CHECKS)
     _tell_running_engine(context)
     row = next(row for row in _board(context) if row.name == options.name)
-    text = f"Budget {row.name}: {row.taken:,} of {row.limit_tokens:,} tokens taken this {row.window}, {row.scope}."
+    window = "today" if row.window == "day" else f"this {row.window}"
+    text = f"Budget {row.name}: {row.taken:,} of {row.limit_tokens:,} tokens taken {window}, {row.scope}."
     return Output(_row_view(row), text)
 
 

@@ -1,4 +1,4 @@
-"""Which verb do these words mean, and what does it answer? Without printing: for `qd` and for the console's `:` line."""
+"""Which verb do these words mean, and what does it answer? `qd` prints that; the console's `:` line shows it."""
 
 import difflib
 import importlib
@@ -54,7 +54,11 @@ def _as_json(data: object) -> str:
 def _overview() -> str:
     width = max(len(" ".join(command.words)) for command in COMMANDS)
     lines = [f"  qd {' '.join(command.words).ljust(width)}  {command.help}" for command in COMMANDS]
-    head = ("Quarterdeck: operate LLM agent sessions from one terminal.", "", f"  qd {''.ljust(width)}  open the console")
+    head = (
+        "Quarterdeck: operate LLM agent sessions from one terminal.",
+        "",
+        f"  qd {''.ljust(width)}  open the console",
+    )
     return "\n".join((*head, *lines, "", "Every verb takes --help, --json and --home DIR."))
 
 

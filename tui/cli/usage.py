@@ -3,6 +3,7 @@
 import argparse
 import os
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,20 +34,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _usage(context: Context) -> Output:
     options = context.options
     zone = _zone(options.tz or zone_name(load_in_force(context.home)))
-    bounds = {
-        "since_ms": _instant(options.since, zone) if options.since else 0,
-        "until_ms": _instant(options.until, zone) if options.until else 1 << 62,
-    }
+    since_ms = _instant(options.since, zone) if options.since else 0
+    until_ms = _instant(options.until, zone) if options.until else 1 << 62
     _catch_up(context)
     connection = context.reader()
     assert connection is not None, "catching up has made it"
     shift_ms = round((datetime.now(zone).utcoffset() or timedelta()).total_seconds() * 1000)
-    groups = (
-        usage.totals(connection, by=options.by, source=options.source, shift_ms=shift_ms, **bounds)
-        if options.by
-        else []
+    select = partial(
+        usage.totals, connection, source=options.source, since_ms=since_ms, until_ms=until_ms, shift_ms=shift_ms
     )
-    total = usage.totals(connection, source=options.source, **bounds)[0]
+    groups = select(by=options.by) if options.by else []
+    total = select()[0]
     coverage = usage.coverage(connection)
     rows = [{options.by: group.label} | _view(group) for group in groups]
     data = {"totals": _view(total), "rows": rows, "coverage": _coverage(coverage)}
