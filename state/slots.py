@@ -63,8 +63,10 @@ def interrupt_unstarted(tx: Connection, reason: str) -> None:
     )
 
 
-def last_due_ms(connection: Connection, job: str) -> int | None:
-    found = connection.execute("SELECT max(due_ms) FROM slots WHERE job = ?", (job,)).fetchone()
+def last_due_ms(connection: Connection, job: str, upto_ms: int) -> int | None:
+    """The newest recorded due time up to an instant: one from a clock that was ahead must not silence the job."""
+    sql = "SELECT max(due_ms) FROM slots WHERE job = ? AND due_ms <= ?"
+    found = connection.execute(sql, (job, upto_ms)).fetchone()
     return None if found is None else found[0]
 
 

@@ -44,7 +44,7 @@ def parse(text: str, path: Path, checks: tuple[Check, ...] = ()) -> Config:
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax(path, str(error)), "mend that line") from None
+        raise ConfigError(_syntax(path, text, str(error)), "mend that line") from None
     for problem in _unknown_keys(tree, Config, ()):
         raise _at(path, text, problem)
     try:
@@ -62,10 +62,10 @@ def _at(path: Path, text: str, problem: Problem) -> ConfigError:
     return ConfigError(f"{path}:{line_of(text, problem.path)}: {where}: {problem.text}", problem.fix)
 
 
-def _syntax(path: Path, message: str) -> str:
+def _syntax(path: Path, text: str, message: str) -> str:
     found = re.search(r"\(at line (\d+), column (\d+)\)", message)
     if not found:
-        return f"{path}: not TOML: {message}"
+        return f"{path}:{len(text.rstrip().splitlines()) or 1}: not TOML: {message}"
     return f"{path}:{found.group(1)}: not TOML: {message[: found.start()].strip()} (column {found.group(2)})"
 
 

@@ -1,5 +1,7 @@
 """What would a first `quarterdeck.toml` say on this machine? A commented one that is good as it stands."""
 
+import json
+
 from msgspec import Struct
 
 
@@ -21,18 +23,30 @@ INSTRUCTION_FILES = ("HEARTBEAT.md", "README.md", "CLAUDE.md", "AGENTS.md")
 
 def starter(machine: Machine) -> str:
     """The text of the file. Everything that would start by itself is commented out: nothing runs unasked."""
-    clis = "\n".join(f"#   {name}: {path}" for name, path in machine.clis.items()) or "#   none on the PATH"
-    inject = machine.instructions[0] if machine.instructions else "README.md"
-    skills = ", ".join(f'"{name}"' for name in machine.skills[:3])
+    clis = "\n".join(f"#   {_said(name)}: {_said(path)}" for name, path in machine.clis.items())
     return _TEXT.format(
-        clis=clis,
-        timezone=machine.timezone,
-        workspace=machine.workspace,
-        inject=inject,
-        seen=", ".join(machine.instructions) or "none here",
-        skills=skills or '"name-of-a-skill"',
-        found=", ".join(machine.skills) or "none found",
+        clis=clis or "#   none on the PATH",
+        timezone=_quoted(machine.timezone),
+        workspace=_quoted(machine.workspace),
+        inject=_quoted(machine.instructions[0] if machine.instructions else "README.md"),
+        seen=_said(", ".join(machine.instructions)) or "none here",
+        skills=", ".join(map(_quoted, machine.skills[:3])) or '"name-of-a-skill"',
+        found=_said(", ".join(machine.skills)) or "none found",
     )
+
+
+def _quoted(text: str) -> str:
+    """A TOML string that may stand in a comment too: on one line, and whatever a path may hold is escaped."""
+    return json.dumps(_encodable(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _said(text: str) -> str:
+    """Text in a comment, where TOML allows no control characters."""
+    return "".join(char if char.isprintable() else "?" for char in _encodable(text))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 _TEXT = """\
@@ -42,7 +56,7 @@ _TEXT = """\
 # Agent CLIs found on this machine; their sessions show up by themselves:
 {clis}
 
-timezone = "{timezone}"
+timezone = {timezone}
 
 [limits]
 timeout = "5m"            # a run that names no timeout
@@ -63,7 +77,7 @@ warn_at = 0.8
 # [agent.notes]
 # adapter = "command"
 # argv = ["wc", "-w"]
-# workspace = "{workspace}"
+# workspace = {workspace}
 # skills = "review"
 # timeout = "2m"
 
@@ -73,8 +87,8 @@ warn_at = 0.8
 # every = "10m"
 # agent = "digest"
 # session = "isolated"
-# workspace = "{workspace}"
-# inject = ["{inject}"]
+# workspace = {workspace}
+# inject = [{inject}]
 
 # A skill set is an allow-list; an agent without one gets no skills. Skills here: {found}
 #

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from engine.tokens.count import count_tokens
@@ -32,10 +33,10 @@ def discover(folders: Sequence[tuple[str, Path]]) -> list[Skill]:
         try:
             paths = sorted(folder.glob("*/SKILL.md")) if folder.is_dir() else []
         except OSError as error:
-            skills.setdefault(str(folder), _unusable(origin, folder / "SKILL.md", error))
+            skills.setdefault(str(folder), _unusable(origin, str(folder), folder.name, error))
             continue
         for path in paths:
-            skills.setdefault(str(path.resolve()), _read(origin, path))
+            skills.setdefault(str(path.resolve()), _known(origin, path, _stamp(path)))
     return list(skills.values())
 
 
@@ -52,8 +53,22 @@ def _expanded(folder: str) -> Path:
         return Path(folder)
 
 
-def _unusable(origin: str, path: Path, error: OSError) -> Skill:
-    return Skill(str(path), path.parent.name, "", origin, 0, 0, "", error.strerror or str(error))
+def _unusable(origin: str, path: str, name: str, error: OSError) -> Skill:
+    return Skill(path, name, "", origin, 0, 0, "", error.strerror or str(error))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
+@lru_cache(maxsize=4096)
+def _known(origin: str, path: Path, stamp: tuple[int, int, int] | None) -> Skill:
+    """Read once for as long as its stamp stays: the engine looks every few seconds."""
+    return _read(origin, path)
 
 
 def _read(origin: str, path: Path) -> Skill:
@@ -65,7 +80,7 @@ def _read(origin: str, path: Path) -> Skill:
             raise OSError(f"over {SKILL_CAP_BYTES:,} bytes")
         raw = path.read_bytes()
     except OSError as error:
-        return _unusable(origin, Path(resolved), error)
+        return _unusable(origin, resolved, path.parent.name, error)
     head, body = _split(raw.decode("utf-8-sig", "replace"))
     name = head.get("name") or path.parent.name
     description = head.get("description", "")

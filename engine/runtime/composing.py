@@ -44,8 +44,8 @@ def compose_request(request: RunRequest, config: Config, found: Sequence[Skill])
     agent = config.agents.get(request.agent)
     if agent is None:
         raise NotFound(f"there is no agent '{request.agent}'", f"known: {', '.join(config.agents)}")
-    workspace = Path(agent.workspace or request.workspace).expanduser()
-    names = agent.inject if request.inject is None else request.inject
+    workspace = _expanded(agent.workspace or request.workspace)
+    names = [name for name in _inject_list(agent, request) if name != agent.instructions]
     files, problems = read_injected(workspace, names)
     opening, missing = read_injected(workspace, (agent.instructions,) if agent.instructions else ())
     argv = request.argv or agent.argv
@@ -66,6 +66,18 @@ def compose_request(request: RunRequest, config: Config, found: Sequence[Skill])
         scope=resolve_scope(workspace, request.can_write),
         timeout_s=_timeout_s(request, agent, config),
     )
+
+
+def _inject_list(agent: Agent, request: RunRequest) -> tuple[str, ...]:
+    return agent.inject if request.inject is None else request.inject
+
+
+def _expanded(folder: str) -> Path:
+    """With `~` filled in; one of a user who is not there stays as it is, and the verdict says that it is no folder."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        return Path(folder)
 
 
 def _allowed(agent: Agent, config: Config, found: Sequence[Skill]) -> list[Skill]:

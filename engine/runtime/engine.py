@@ -27,7 +27,7 @@ from state.home import Home, prepare
 
 BEAT_S = 1.0
 """How often the engine looks for what no bell announces: edits of the configuration, consoles that died, lost rings."""
-SKILLS_EVERY_S = 60.0
+SKILLS_EVERY_S = 10.0
 ANSWERS_KEPT_MS = 24 * 3_600_000
 CONFIG_NOTICE = "config"
 
@@ -156,9 +156,10 @@ class Engine:
     async def _look_at_skills(self) -> None:
         self._skills_due = self._clock.monotonic() + SKILLS_EVERY_S
         config = self._settings.config
-        declared = (*config.agents.values(), *config.job.values())
-        workspaces = [one.workspace for one in declared if one.workspace]
-        workspaces += sessions.workspaces(self._database.connection)
+        declared = [agent.workspace for agent in config.agents.values()] + [
+            job.workspace for job in config.job.values()
+        ]
+        workspaces = [*filter(None, declared), *sessions.workspaces(self._database.connection)]
         folders = skill_folders(os.environ, list(dict.fromkeys(workspaces)), config.skills.folders)
         found = await asyncio.to_thread(discover, folders)
         if sorted(found, key=lambda skill: skill.path) != sorted(

@@ -1,6 +1,7 @@
 """Which jobs are due now? Every due time becomes one slot, recorded before anything is started."""
 
 import asyncio
+from collections.abc import Sequence
 
 from engine.config.durations import seconds
 from engine.config.model import Config, Job
@@ -38,9 +39,9 @@ class Scheduler:
         """Until cancelled."""
         self._close_half_started()
         while True:
+            self._woken.clear()
             next_ms = await self.tick()
             nap_s = min(LONGEST_NAP_S, max(0.0, (next_ms - self._clock.now_ms()) / 1000))
-            self._woken.clear()
             try:
                 await asyncio.wait_for(self._woken.wait(), nap_s)
             except TimeoutError:
@@ -69,21 +70,20 @@ class Scheduler:
         plan = due_slots(
             due,
             anchor_ms=anchor_ms,
-            last_ms=slots.last_due_ms(self._database.connection, name),
+            last_ms=slots.last_due_ms(self._database.connection, name, now_ms),
             now_ms=now_ms,
             enabled=job.enabled,
             running=any(run.job == name for run in runs.live(self._database.connection)),
         )
-        for slot in plan.slots:
-            if self._note(name, slot) and slot.action == "start":
-                await self._start(name, job, slot.due_ms)
+        for due_ms in self._note(name, plan.slots):
+            await self._start(name, job, due_ms)
         return plan.next_ms
 
     def _anchor(self, name: str, job: Job, due: Trigger, now_ms: int) -> int:
         """Since when the job is declared as it is now: a new, edited or re-enabled one never looks back."""
         spec = f"{due.spec}{'' if job.enabled else ', paused'}"
         mark = slots.marks(self._database.connection).get(name)
-        if mark is not None and mark.spec == spec:
+        if mark is not None and mark.spec == spec and mark.anchor_ms <= now_ms:  # else the clock was ahead then
             return mark.anchor_ms
         with self._database.transaction() as tx:
             slots.set_mark(tx, slots.Mark(name, spec, now_ms))
@@ -96,14 +96,23 @@ class Scheduler:
                 for job in gone:
                     slots.drop_mark(tx, job)
 
-    def _note(self, name: str, slot: DueSlot) -> bool:
+    def _note(self, name: str, due: Sequence[DueSlot]) -> list[int]:
+        """Record due times, all or none; returns those that are to be started and were not recorded before."""
+        if not due:
+            return []
         now_ms = self._clock.now_ms()
-        state = "started" if slot.action == "start" else slot.action
+        new: list[DueSlot] = []
         with self._database.transaction() as tx:
-            new = slots.note(tx, slots.Slot(name, slot.due_ms, state, None, slot.reason or None, now_ms))
-            if new and state in ("missed", "overlap"):
-                events.add(tx, now_ms, state, f"{name} {state}  {slot.reason}", job=name)
-        return new
+            for slot in due:
+                state = "started" if slot.action == "start" else slot.action
+                if slots.note(tx, slots.Slot(name, slot.due_ms, state, None, slot.reason or None, now_ms)):
+                    new.append(slot)
+            for action in ("missed", "overlap"):
+                same = [slot for slot in new if slot.action == action]
+                if same:
+                    times = f"{len(same)} times, the last: " if len(same) > 1 else ""
+                    events.add(tx, now_ms, action, f"{name} {action}  {times}{same[-1].reason}", job=name)
+        return [slot.due_ms for slot in new if slot.action == "start"]
 
     async def _start(self, name: str, job: Job, due_ms: int) -> None:
         try:

@@ -4,11 +4,11 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from engine.config.load import Check, Problem, load, parse
 from engine.config.model import Config, Job
-from engine.schedule.calendar import Trigger, trigger
+from engine.schedule.calendar import Trigger, trigger, zone_named
 from state.errors import ConfigError
 from state.files import write_private
 from state.home import Home
@@ -25,22 +25,18 @@ def zone_name(config: Config) -> str:
 
 
 def zone_of(config: Config) -> ZoneInfo:
-    return ZoneInfo(zone_name(config))
+    return zone_named(zone_name(config))
 
 
 def machine_zone() -> str:
     """The IANA name of this machine's zone; UTC where it cannot be told."""
+    candidates = [os.environ.get("TZ", "").lstrip(":")]
     with contextlib.suppress(OSError):
-        candidates = [
-            os.environ.get("TZ", "").lstrip(":"),
-            str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2],
-        ]
-        timezone = Path("/etc/timezone")
-        if timezone.exists():
-            candidates.append(timezone.read_text().strip())
-        for name in filter(None, candidates):
-            with contextlib.suppress(ZoneInfoNotFoundError, ValueError):
-                return ZoneInfo(name).key
+        candidates.append(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
+        candidates.append(Path("/etc/timezone").read_text().strip())
+    for name in filter(None, candidates):
+        with contextlib.suppress(ValueError):
+            return zone_named(name).key
     return "UTC"
 
 
@@ -48,8 +44,8 @@ def calendar_check(config: Config) -> Iterable[Problem]:
     """Every job has a calendar that fires, in a zone that exists."""
     try:
         zone_of(config)
-    except (ZoneInfoNotFoundError, ValueError):
-        yield Problem(("timezone",), f"there is no time zone '{config.timezone}'", "use a name like Europe/Berlin")
+    except ValueError as error:
+        yield Problem(("timezone",), str(error))
         return
     for name, job in config.job.items():
         try:

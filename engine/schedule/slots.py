@@ -2,14 +2,14 @@
 
 from msgspec import Struct
 
-from engine.schedule.calendar import Trigger, next_due_ms
+from engine.schedule.calendar import Trigger, count_due, next_due_ms
 
 ON_TIME_MS = 60_000
 """A slot found up to this late still counts as on time."""
 CATCH_UP_WINDOW_MS = 24 * 3_600_000
 """How far back the newest missed slot may lie and still be run."""
-WALK_CAP = 1000
-"""Due times looked at in one go; an absence with more of them is noted as one gap."""
+LISTED = 100
+"""Due times noted one by one after an absence; the oldest of them says how many came before."""
 
 
 class DueSlot(Struct, frozen=True):
@@ -34,12 +34,8 @@ def due_slots(due: Trigger, *, anchor_ms: int, last_ms: int | None, now_ms: int,
     After downtime the newest one is started if it is recent enough, the others are noted as missed; a new or edited job
     never looks back past its anchor; a job that still runs is not started twice.
     """
-    at, found = max(anchor_ms, last_ms if last_ms is not None else anchor_ms), []
-    # Only the newest due times matter for what is started: skip ahead when there are too many to note one by one.
-    while (at := next_due_ms(due, anchor_ms, at)) <= now_ms:
-        found.append(at)
-        if len(found) > 2 * WALK_CAP:
-            del found[:WALK_CAP]
+    after_ms = max(anchor_ms, last_ms if last_ms is not None else anchor_ms)
+    found, next_ms, unlisted = _newest(due, anchor_ms, after_ms, now_ms)
     slots: list[DueSlot] = []
     for number, due_ms in enumerate(found):
         newest = number == len(found) - 1
@@ -51,4 +47,30 @@ def due_slots(due: Trigger, *, anchor_ms: int, last_ms: int | None, now_ms: int,
             slots.append(DueSlot(due_ms, "overlap", "the run before it was still going"))
         else:
             slots.append(DueSlot(due_ms, "start", "" if now_ms - due_ms <= ON_TIME_MS else "caught up"))
-    return Plan(slots=tuple(slots), next_ms=at)
+    if unlisted:
+        oldest = slots[0]
+        reason = f"{oldest.reason}; {unlisted:,} due times before it are not listed"
+        slots[0] = DueSlot(oldest.due_ms, oldest.action, reason)
+    return Plan(slots=tuple(slots), next_ms=next_ms)
+
+
+def _newest(due: Trigger, anchor_ms: int, after_ms: int, now_ms: int) -> tuple[list[int], int, int]:
+    """The newest due times up to now, the next one, and how many older ones are not among them."""
+    found, next_ms = _walk(due, anchor_ms, after_ms, now_ms, LISTED + 1)
+    if len(found) <= LISTED:
+        return found, next_ms, 0
+    low, high = after_ms, now_ms
+    while high - low > 60_000:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count_due(due, anchor_ms, middle, now_ms) >= LISTED else (low, middle)
+    found, next_ms = _walk(due, anchor_ms, low, now_ms, None)
+    found = found[-LISTED:]
+    return found, next_ms, max(1, count_due(due, anchor_ms, after_ms, found[0] - 1))
+
+
+def _walk(due: Trigger, anchor_ms: int, at: int, upto_ms: int, most: int | None) -> tuple[list[int], int]:
+    """Due times after `at` up to `upto_ms`, at most so many, and the one after them."""
+    found: list[int] = []
+    while (at := next_due_ms(due, anchor_ms, at)) <= upto_ms and (most is None or len(found) < most):
+        found.append(at)
+    return found, at

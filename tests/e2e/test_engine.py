@@ -138,6 +138,7 @@ def test_a_bad_edit_keeps_the_old_configuration_and_a_good_one_takes_over(desk, 
     desk.configure('[job.keep]\nevery = "2h"\n')
     wait_until(lambda: events.notice(reader, "config") is None, "the notice is gone")
     assert "2h" in home.config_in_force.read_text()
+    reader.close()
 
 
 def test_a_job_fires_and_its_slot_says_what_became_of_it(desk, wait_until):

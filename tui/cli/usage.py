@@ -5,7 +5,7 @@ import os
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from engine import __version__
 from engine.contract.clock import SystemClock
@@ -14,6 +14,7 @@ from engine.runtime.client import Client
 from engine.runtime.lease import Lease
 from engine.runtime.logs import ingest_once
 from engine.runtime.settings import load_in_force, zone_name
+from engine.schedule.calendar import zone_named
 from state import usage
 from state.database import open_writer
 from state.errors import UsageError
@@ -109,9 +110,9 @@ def _cells(label: str, group: usage.Totals) -> tuple[str, ...]:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise UsageError(f"qd usage: there is no time zone '{name}'", "use a name like Europe/Berlin") from None
+        return zone_named(name)
+    except ValueError as error:
+        raise UsageError(f"qd usage: {error}") from None
 
 
 def _instant(text: str, zone: ZoneInfo) -> int:

@@ -1,0 +1,236 @@
+"""Does a bad `quarterdeck.toml` say where it is bad, what is wrong, and the nearest right word?"""
+
+from pathlib import Path
+
+import pytest
+
+from engine.config.durations import say, seconds
+from engine.config.load import load, parse
+from engine.config.locate import line_of, tables
+from engine.config.model import Config
+from engine.runtime.settings import CHECKS
+from state.errors import ConfigError
+
+JOB = '[job.a]\nevery = "1m"\n'
+
+
+def refusal(text):
+    with pytest.raises(ConfigError) as raised:
+        parse(text, Path("q.toml"), CHECKS)
+    assert raised.value.fix or "q.toml" in str(raised.value)
+    return raised.value.line
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "near"),
+    [
+        ('timezome = "UTC"', "q.toml:1: timezome", "'timezone'"),
+        ("# c\n[limit]\nx = 1", "q.toml:2: limit", "'limits'"),
+        ("[engine]\n\nmax_run = 4", "q.toml:3: engine.max_run", "'max_runs'"),
+        ('[limits]\ntimeout_mx = "1m"', "q.toml:2: limits.timeout_mx", "'timeout_max'"),
+        ('[skills]\nfolder = ["x"]', "q.toml:2: skills.folder", "'folders'"),
+        ('[agent.x]\nadapter = "digest"\nworkspce = "/w"', "q.toml:3: agent.x.workspce", "'workspace'"),
+        ('[skill_set.r]\nskill = ["x"]', "q.toml:2: skill_set.r.skill", "'skills'"),
+        ('[budget.d]\nwindow = "day"\ntoken = 5', "q.toml:3: budget.d.token", "'tokens'"),
+        (JOB + 'crom = "x"', "q.toml:3: job.a.crom", "'cron'"),
+        (JOB + "[job.b]\nzzzz = 1", "q.toml:4: job.b.zzzz", "known here: every, cron"),
+        ('[job."my job"]\nevery = "1m"\nevry = 1', "q.toml:3: job.my job.evry", "'every'"),
+        ('job.a.every = "1m"\njob.a.evry = 1', "q.toml:2: job.a.evry", "'every'"),
+        ('[job]\na = {every = "1m", evry = 1}', "q.toml:2: job.a.evry", "'every'"),
+    ],
+)
+def test_an_unknown_key_at_each_level(text, where, near):
+    said = refusal(text)
+    assert said.startswith(f"{where}: unknown key")
+    assert near in said
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("timezone = 5", "q.toml:1: timezone", "Expected `str"),
+        ("\n[engine]\nmax_runs = true", "q.toml:3: engine.max_runs", "Expected `int`"),
+        ("engine = 5", "q.toml:1: engine", "Expected `object`"),
+        ('[limits]\ninjected_tokens = "8000"', "q.toml:2: limits.injected_tokens", "Expected `int`"),
+        ("[limits]\ntimeout = 300", "q.toml:2: limits.timeout", "Expected `str`"),
+        ('[skills]\nfolders = "x"', "q.toml:2: skills.folders", "Expected `array`"),
+        ('[agent.x]\nadapter = "claude"', "q.toml:2: agent.x.adapter", "Invalid enum value 'claude'"),
+        ('[agent.x]\nargv = ["a"]', "q.toml:1: agent.x", "missing required field `adapter`"),
+        ('[agent.x]\nadapter = "command"\nargv = ["a", 5]', "q.toml:3: agent.x.argv", "Expected `str`"),
+        ('[skill_set.r]\nskills = "x"', "q.toml:2: skill_set.r.skills", "Expected `array`"),
+        ('[budget.d]\nwindow = "year"\ntokens = 5', "q.toml:2: budget.d.window", "Invalid enum value 'year'"),
+        ('[budget.d]\nwindow = "day"\ntokens = 1.5', "q.toml:3: budget.d.tokens", "Expected `int`"),
+        (JOB + '[job.b]\nevery = "1m"\nenabled = "yes"', "q.toml:5: job.b.enabled", "Expected `bool`"),
+        (JOB + 'session = "both"', "q.toml:3: job.a.session", "Invalid enum value 'both'"),
+        ("[job]\na = 5", "q.toml:2: job.a", "Expected `object`"),
+    ],
+)
+def test_a_wrong_type_in_each_section(text, where, what):
+    said = refusal(text)
+    assert said.startswith(f"{where}"), said
+    assert what in said
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a = 1\nb = = 2", 2), ("[job.a", 1), ('x = "open\n', 1), (JOB + JOB, 3), ("a = 1\na = 2\n", 2), ("a = \x00", 1)],
+)
+def test_what_is_not_toml(text, line):
+    assert refusal(text).startswith(f"q.toml:{line}: not TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ('[limits]\ntimeout = "soon"', "q.toml:2: limits.timeout", "write it like 90s, 10m or 1h30m"),
+        ('[engine]\nidle_exit = "0s"', "q.toml:2: engine.idle_exit", "more than zero"),
+        ('[limits]\ngrace = "-1s"', "q.toml:2: limits.grace", "is no duration"),
+        ('[limits]\ntimeout_max = "9999999999d"', "q.toml:2: limits.timeout_max", "longer than ten years"),
+        ('[agent.x]\nadapter = "digest"\ntimeout = ""', "q.toml:3: agent.x.timeout", "is no duration"),
+        (JOB + 'timeout = "5 minutes"', "q.toml:3: job.a.timeout", "is no duration"),
+        ('[job.a]\nevery = "10x"', "q.toml:2: job.a.every", "is no duration"),
+        ('[job.a]\nevery = "500ms"', "q.toml:2: job.a.every", "shorter than a second"),
+        ("[job.a]\n", "q.toml:1: job.a", "exactly one of every and cron"),
+        (JOB + 'cron = "* * * * *"', "q.toml:1: job.a", "exactly one of every and cron"),
+        (JOB + 'agent = "digst"', "q.toml:3: job.a.agent", "did you mean 'digest'?"),
+        ('[agent.x]\nadapter = "command"', "q.toml:1: agent.x", "needs argv"),
+        ('[agent.x]\nadapter = "digest"\nskills = "r"', "q.toml:3: agent.x.skills", "known: none"),
+        ('[skill_set.review]\nskills=[]\n[agent.x]\nadapter="digest"\nskills = "reviw"', "q.toml:5:", "'review'"),
+        ('[budget.d]\nwindow = "day"\ntokens = -1', "q.toml:3: budget.d.tokens", "negative"),
+        ('[budget.d]\nwindow = "day"\ntokens = 1\nwarn_at = 1.1', "q.toml:4: budget.d.warn_at", "at most 1"),
+        ('[budget.d]\nwindow = "day"\ntokens = 1\nwarn_at = nan', "q.toml:4: budget.d.warn_at", "at most 1"),
+        ('[budget.d]\nwindow = "day"\ntokens = 1\nagent = "x"', "q.toml:4: budget.d.agent", "known: digest, command"),
+        (JOB + '[budget.d]\nwindow = "day"\ntokens = 1\njob = "b"', "q.toml:6: budget.d.job", "'b'"),
+        ('timezone = "Mars/Olympus"', "q.toml:1: timezone", "no time zone 'Mars/Olympus'"),
+        ('[job.a]\ncron = "60 * * * *"', "q.toml:2: job.a.cron", "'60' is no minute"),
+        (JOB + 'zone = "Nowhere"', "q.toml:2: job.a.every", None),
+    ],
+)
+def test_what_no_single_type_can_see(text, where, what):
+    if what is None:
+        parse(text, Path("q.toml"), CHECKS)  # an interval knows no zone
+        return
+    said = refusal(text)
+    assert said.startswith(where), said
+    assert what in said
+
+
+def test_everything_at_once_is_good():
+    config = parse(
+        """
+timezone = "Europe/Berlin"
+[agent.coder]
+adapter = "command"
+argv = ["a", "b"]
+skills = "review"
+[skill_set.review]
+skills = ["x"]
+[budget.d]
+window = "week"
+tokens = 0
+job = "nightly"
+agent = "coder"
+[job.nightly]
+cron = "30 2 * * *"
+agent = "coder"
+""",
+        Path("q.toml"),
+        CHECKS,
+    )
+    assert config.agents.keys() == {"digest", "command", "coder"}
+    assert (config.job["nightly"].session, config.budget["d"].action) == ("isolated", "refuse")
+    assert (config.idle_exit_s, config.timeout_max_s, config.grace_s) == (10, 1800, 10)
+
+
+def test_files(tmp_path):
+    path = tmp_path / "q.toml"
+    assert load(path) == Config()
+    path.write_bytes(b"# \xff\n")
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(path)
+
+
+TEXT = '''timezone = "UTC" # one
+[limits] # two
+  timeout = "5m"
+grace="1s"
+
+[ job . a ]
+every = "1m"
+task = """
+every = "not here"
+[job.b]
+"""
+can_write = [
+  "x", # [job.b]
+]
+'enabled' = true
+[job."b.c"]
+every = "2m"
+zone.x = 1
+[[later]]
+'''
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("timezone",), 1),
+        (("limits",), 2),
+        (("limits", "timeout"), 3),
+        (("limits", "grace"), 4),
+        (("job", "a"), 6),
+        (("job", "a", "every"), 7),
+        (("job", "a", "task"), 8),
+        (("job", "a", "can_write", "0"), 12),
+        (("job", "a", "enabled"), 15),
+        (("job", "b.c"), 16),
+        (("job", "b.c", "every"), 17),
+        (("job", "b.c", "zone", "x"), 18),
+        (("later",), 19),
+        (("job", "a", "nowhere"), 6),
+        (("nowhere",), 1),
+        ((), 1),
+    ],
+)
+def test_lines(path, line):
+    assert line_of(TEXT, path) == line
+    assert line_of(TEXT.replace("\n", "\r\n"), path) == line
+    assert line_of("# \x85 \u2028\n" + TEXT, path) == (
+        line + 1 if line_of(TEXT, path) > 1 or path == ("timezone",) else 1
+    )
+
+
+def test_tables():
+    assert tables(TEXT) == [(2, ("limits",)), (6, ("job", "a")), (16, ("job", "b.c")), (19, ("later",))]
+
+
+@pytest.mark.parametrize(
+    ("text", "length_s", "said"),
+    [
+        ("90s", 90, "1 min 30 s"),
+        ("10m", 600, "10 min"),
+        ("1h30m", 5400, "1 h 30 min"),
+        ("1.5h", 5400, "1 h 30 min"),
+        ("45", 45, "45 s"),
+        ("0.5", 0.5, "500 ms"),
+        ("200ms", 0.2, "200 ms"),
+        (" 2D ", 172_800, "2 d"),
+        ("1d1s", 86_401, "1 d 1 s"),
+    ],
+)
+def test_durations(text, length_s, said):
+    assert seconds(text) == length_s
+    assert say(length_s) == said
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "m", "5 m", "1h 30m", "-5m", "1e3s", "5y", "inf", "nan", "٣s", "1.m", "9" * 400]
+)
+def test_no_durations(text):
+    with pytest.raises(ValueError, match=r"duration|longer"):
+        seconds(text)
