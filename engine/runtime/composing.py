@@ -1,5 +1,6 @@
 """What does a request amount to: agent, prompt and scope? Reads files and counts tokens, so it belongs in a thread."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from engine.config.durations import seconds
 from engine.config.model import Agent, Config
 from engine.context.compose import compose
 from engine.context.inject import InjectedFile, InjectProblem, read_injected
+from engine.context.skills import discover, skill_folders
 from engine.contract.launch import Prompt
 from engine.contract.orders import RunRequest
 from state.errors import NotFound
@@ -39,7 +41,7 @@ class Composed(Struct, frozen=True):
         return f"{self.request.job}: {self.request.task}" if self.request.job else None
 
 
-def compose_request(request: RunRequest, config: Config, found: Sequence[Skill]) -> Composed:
+def compose_request(request: RunRequest, config: Config) -> Composed:
     """Raises NotFound when there is no such agent; everything else that is wrong becomes a line of the verdict."""
     agent = config.agents.get(request.agent)
     if agent is None:
@@ -57,7 +59,7 @@ def compose_request(request: RunRequest, config: Config, found: Sequence[Skill])
         problem=_cannot_start(agent, workspace, argv),
         prompt=compose(
             instructions=opening[0] if opening else None,
-            skills=_allowed(agent, config, found),
+            skills=_allowed(agent, config, workspace),
             files=files,
             task=request.task,
         ),
@@ -80,10 +82,11 @@ def _expanded(folder: str) -> Path:
         return Path(folder)
 
 
-def _allowed(agent: Agent, config: Config, found: Sequence[Skill]) -> list[Skill]:
-    """The skills of the agent's set, in the set's order; an agent without a set gets none."""
+def _allowed(agent: Agent, config: Config, workspace: Path) -> list[Skill]:
+    """The skills of the agent's set as they are now, in the set's order; an agent without a set gets none."""
     if agent.skills is None:
         return []
+    found = discover(skill_folders(os.environ, [str(workspace)], config.skills.folders))
     by_name = {skill.name: skill for skill in reversed(found)}
     return [by_name[name] for name in config.skill_set[agent.skills].skills if name in by_name]
 

@@ -21,7 +21,7 @@ from engine.runtime.composing import Composed, compose_request
 from engine.runtime.conversation import enter, session_for
 from engine.runtime.settings import Settings, zone_of
 from engine.sessions.reuse import Reuse
-from state import claims, events, ledger, runs, sessions, skills, spool
+from state import claims, events, ledger, runs, sessions, spool
 from state.database import Connection, Database
 from state.home import Home
 
@@ -56,14 +56,14 @@ class Gate:
     async def preview(self, request: RunRequest) -> tuple[Verdict, ReceiptView]:
         """What the verdict would be now. Nothing is recorded, reserved or claimed."""
         config = self._settings.config
-        composed = await self._compose(request, config)
+        composed = await asyncio.to_thread(compose_request, request, config)
         session = session_for(self._database.connection, request)
         return admit(self._facts(self._database.connection, composed, config, session)), receipt(composed.prompt)
 
     async def ask(self, request: RunRequest, order: spool.Order | None = None) -> Admitted:
         """Ask for a run. Refused or reserved, it is recorded, and the order answered, in one transaction."""
         config = self._settings.config
-        composed = await self._compose(request, config)
+        composed = await asyncio.to_thread(compose_request, request, config)
         with self._database.transaction() as tx:
             session = session_for(tx, request)
             verdict = admit(self._facts(tx, composed, config, session))
@@ -76,10 +76,6 @@ class Gate:
                 answer = RunAnswer(admitted.run_id, admitted.session_id, verdict)
                 spool.store_answer(tx, order, self._clock.now_ms(), True, answer)
         return admitted
-
-    async def _compose(self, request: RunRequest, config: Config) -> Composed:
-        found = skills.found(self._database.connection)
-        return await asyncio.to_thread(compose_request, request, config, found)
 
     def _facts(
         self, connection: Connection, composed: Composed, config: Config, session: sessions.Session | None

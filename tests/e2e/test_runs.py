@@ -241,3 +241,47 @@ def test_a_run_whose_keeper_was_killed_is_interrupted(readme, holding, wait_unti
     )
     assert run["outcome"] == "interrupted"
     assert readme.json(*SPAWN)["outcome"] == "succeeded", "its claim is gone"
+
+
+def test_a_declared_agent_carries_its_instructions_and_exactly_its_allowed_skills(readme):
+    for name in ("deploy", "changelog", "secrets"):
+        readme.write(f".claude/skills/{name}/SKILL.md", f"---\nname: {name}\ndescription: How to {name}\n---\nbody\n")
+    readme.write("AGENTS.md", "Be brief.\n")
+    readme.configure(
+        f"""
+        [agent.scribe]
+        adapter = "command"
+        argv = ["cat"]
+        workspace = "{readme.workspace}"
+        instructions = "AGENTS.md"
+        inject = ["README.md"]
+        skills = "review"
+        timeout = "9s"
+        env = ["FOR_SCRIBE"]
+        [skill_set.review]
+        skills = ["deploy", "changelog"]
+        """
+    )
+    run = readme.json("run", "--agent", "scribe", "--task", "go")
+    parts = {part["kind"]: part for part in run["receipt"]["parts"]}
+    assert list(parts) == ["instructions", "skills", "file", "task"]
+    assert [part["stable"] for part in run["receipt"]["parts"]] == [True, True, True, False]
+    assert parts["skills"]["source"] == "deploy, changelog"
+    assert "How to deploy" in run["text"]
+    assert "secrets" not in run["text"]
+    assert run["timeout_s"] == 9
+    assert run["text"].startswith("Be brief.")
+
+
+def test_skills_lists_what_they_cost_and_sets_are_declared_by_a_verb(readme):
+    readme.write(".claude/skills/deploy/SKILL.md", "---\nname: deploy\ndescription: How to deploy\n---\nbody text\n")
+    readme.json("skills", "set", "ops", "deploy", "nope", "--agent", "digest")
+    listed = readme.json("skills")
+    (skill,) = listed["skills"]
+    assert (skill["name"], skill["origin"]) == ("deploy", "workspace")
+    assert skill["meta_tokens"] > 0
+    assert skill["body_tokens"] > 0
+    ops = next(item for item in listed["sets"] if item["name"] == "ops")
+    assert ops["used_by"] == ["digest"]
+    assert ops["missing"] == ["nope"]
+    assert ops["meta_tokens"] == skill["meta_tokens"]
