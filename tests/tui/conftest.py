@@ -1,0 +1,188 @@
+"""A home with some state in it, and a console to look at it that has no engine behind."""
+
+import asyncio
+import time
+
+import pytest
+
+from state import events, sessions, skills, slots, usage
+from state.database import open_writer
+from state.home import Home
+
+NOW_MS = time.time_ns() // 1_000_000
+CONFIG = """
+timezone = "Europe/Berlin"
+[agent.coder]
+adapter = "command"
+argv = ["true"]
+skills = "review"
+[budget.day]
+window = "day"
+tokens = 60000
+[job.health-check]
+every = "10m"
+[job.weekly]
+cron = "0 9 * * 1"
+enabled = false
+[skill_set.review]
+skills = ["style", "gone"]
+"""
+
+
+class World:
+    """One temporary home, written the way the engine writes it."""
+
+    now_ms = NOW_MS
+
+    def __init__(self, folder):
+        folder.mkdir(mode=0o700)
+        self.home = Home(config=folder, state=folder)
+        self.database = None
+
+    def open(self):
+        self.database = self.database or open_writer(self.home)
+        return self.database
+
+    def close(self):
+        if self.database is not None:
+            self.database.close()
+            self.database = None
+
+    def configure(self, text):
+        self.home.config_file.write_text(text)
+
+    def session(self, title, *, agent=None, at_ms=NOW_MS, model="haiku-4"):
+        """An observed session, or one of ours when an agent is named. Returns its id and its generation's."""
+        with self.open().transaction() as tx:
+            if agent is None:
+                generation = sessions.observe(
+                    tx,
+                    source="claude_code",
+                    provider_home="/home/op/.claude",
+                    provider_id=f"{title[:40]}-{at_ms}",
+                    last_active_ms=at_ms,
+                    started_ms=at_ms,
+                    workspace="/home/op/work",
+                    title=title,
+                    model=model,
+                )
+                return sessions.generation(tx, generation).session_id, generation
+            session = sessions.open_session(
+                tx, agent=agent, lane="main", job=None, title=title, workspace="/home/op/work", at_ms=at_ms
+            )
+            generation = sessions.start_generation(
+                tx,
+                session,
+                source="quarterdeck",
+                provider_home="",
+                provider_id="p1",
+                model=model,
+                workspace="/home/op/work",
+                reason="first_run",
+                note=None,
+                at_ms=at_ms,
+            )
+            return session, generation
+
+    def spend(self, generation, tokens, key="r1", at_ms=NOW_MS):
+        with self.open().transaction() as tx:
+            row = usage.UsageRow(
+                source="claude_code",
+                key=key,
+                generation_id=generation,
+                run_id=None,
+                at_ms=at_ms,
+                model="m",
+                input_tokens=0,
+                cache_read_tokens=0,
+                cache_write_tokens=0,
+                output_tokens=tokens,
+                cache_write_5m_tokens=None,
+                cache_write_1h_tokens=None,
+                reasoning_tokens=None,
+                basis="per_run",
+                confidence="final",
+            )
+            usage.book(tx, row)
+
+    def slot(self, job, state, due_ms):
+        with self.open().transaction() as tx:
+            slots.note(tx, slots.Slot(job, due_ms, state, None, None, due_ms))
+
+    def mark(self, job):
+        with self.open().transaction() as tx:
+            slots.set_mark(tx, slots.Mark(job, "every 600", NOW_MS))
+
+    def event(self, text, kind="note"):
+        with self.open().transaction() as tx:
+            events.add(tx, NOW_MS, kind, text)
+
+    def notice(self, key, level, text):
+        with self.open().transaction() as tx:
+            events.raise_notice(tx, events.Notice(key, level, text, NOW_MS))
+
+    def skill(self, name, problem=None):
+        with self.open().transaction() as tx:
+            skills.replace(tx, [skills.Skill(f"/s/{name[:20]}", name, "d", "user", 7, 70, "x", problem)])
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path / "home")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def filled(world):
+    """A home with one of everything."""
+    world.configure(CONFIG)
+    _, generation = world.session("fix flaky test", agent="coder")
+    world.spend(generation, 1200)
+    world.session("vendor survey", at_ms=NOW_MS - 60_000)
+    world.slot("health-check", "finished", NOW_MS)
+    world.mark("health-check")
+    world.skill("style")
+    world.event("run 1 admitted")
+    return world
+
+
+async def until(pilot, true, what, patience_s=20.0):
+    """Wait for a condition, not for a time."""
+    deadline = time.monotonic() + patience_s
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never: {what}\n{shown(pilot.app)}")
+        await pilot.pause(0.02)
+
+
+def shown(app):
+    """What is on the screen, line by line, without colours."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    return "\n".join(strip.text[:width] for strip in lines[:height])
+
+
+@pytest.fixture
+def drive():
+    """Runs a scenario against a console: `drive(home, scenario, size)`; the feed is real, the engine is not there."""
+    from tui.app import Console
+    from tui.theme import DARK
+
+    def run(home, scenario, size=(120, 34), can_order=True, theme=DARK):
+        async def main():
+            app = Console(home, theme)
+            app.link.attach = lambda: None
+            app.can_order = can_order
+            async with app.run_test(size=size) as pilot:
+                pilot.until = lambda true, what: until(pilot, true, what)
+                pilot.sees = lambda *texts: until(
+                    pilot, lambda: all(text in shown(app) for text in texts), f"on screen: {texts}"
+                )
+                pilot.shown = lambda: shown(app)
+                await pilot.pause()
+                await scenario(pilot)
+
+        asyncio.run(main())
+
+    return run

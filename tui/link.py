@@ -1,0 +1,174 @@
+"""How do the console's wishes reach the engine? In threads, since every way to it blocks; answers come as messages."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from textual.message import Message
+
+from engine.contract.orders import Nothing, Preview, PreviewAnswer, RunRequest
+from engine.contract.verdict import ReceiptView, Verdict
+from engine.runtime.client import Attachment, Client
+from state.errors import QuarterdeckError
+from state.home import Home
+from tui.clean import clean, clean_record
+from tui.messages import CommandAnswered, EngineCame, EngineFailed, OrderAnswered, OrderFailed, VerdictCame
+
+PREVIEW_PATIENCE_S = 5.0
+_STEP_S = 0.02
+
+Done = Callable[[Any], None]
+Failed = Callable[[str], None]
+
+
+class Link:
+    """One console's presence at the engine. Nothing here waits; `post` must be safe to call from any thread."""
+
+    def __init__(self, home: Home, post: Callable[[Message], object]) -> None:
+        self._home, self._post = home, post
+        self._attachment: Attachment | None = None
+        self._asked = 0
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def attach(self) -> None:
+        """Find or start an engine and stay attached to it. Posts EngineCame or EngineFailed."""
+        _in_thread(self._attach)
+
+    def leave(self) -> None:
+        """Give the attachment back; the engine may end when nobody else needs it."""
+        with self._lock:
+            self._ended = True
+            if self._attachment is not None:
+                self._attachment.release()
+                self._attachment = None
+
+    def order(self, kind: str, body: object, done: Done | None = None, failed: Failed | None = None) -> None:
+        """Ask the engine for something. Posts OrderAnswered or OrderFailed."""
+        _in_thread(lambda: self._guarded(kind, lambda: self._order(kind, body), done, failed))
+
+    def put_entry(
+        self, section: str, name: str, values: Mapping[str, Any], done: Done | None = None, failed: Failed | None = None
+    ) -> None:
+        """Write `[section.name]` into the configuration and let the engine take it up."""
+
+        def write() -> Any:
+            from engine.config.write import put_entry
+
+            put_entry(self._home.config_file, section, name, dict(values))
+            return self._order("reload", Nothing())
+
+        _in_thread(lambda: self._guarded("write", write, done, failed))
+
+    def put_entries(
+        self, entries: list[tuple[str, str, Mapping[str, Any]]], done: Done | None = None, failed: Failed | None = None
+    ) -> None:
+        """Write several entries, one after the other, then let the engine take them up."""
+
+        def write() -> Any:
+            from engine.config.write import put_entry
+
+            for section, name, values in entries:
+                put_entry(self._home.config_file, section, name, dict(values))
+            return self._order("reload", Nothing())
+
+        _in_thread(lambda: self._guarded("write", write, done, failed))
+
+    def drop_entry(self, section: str, name: str, done: Done | None = None) -> None:
+        """Take `[section.name]` out of the configuration and let the engine know."""
+
+        def write() -> Any:
+            from engine.config.write import drop_entry
+
+            drop_entry(self._home.config_file, section, name)
+            return self._order("reload", Nothing())
+
+        _in_thread(lambda: self._guarded("delete", write, done, None))
+
+    def preview(self, request: RunRequest) -> None:
+        """Ask what the verdict would be. Posts VerdictCame, unless a newer question has been asked by then."""
+        self._asked += 1
+        number = self._asked
+        _in_thread(lambda: self._preview(number, request))
+
+    def command(self, line: str, words: list[str]) -> None:
+        """Run a `qd` verb. Posts CommandAnswered."""
+
+        def run() -> None:
+            try:
+                from tui.cli.dispatch import capture
+            except ImportError:
+                self._post(OrderFailed("command", "the command line is not part of this installation"))
+                return
+            code, out, err = capture(words, self._home)
+            self._post(CommandAnswered(line, code, out, err))
+
+        _in_thread(run)
+
+    def _attach(self) -> None:
+        try:
+            attachment = Attachment(self._home)
+            with self._lock:
+                if self._ended:
+                    attachment.release()
+                    return
+                self._attachment = attachment
+            Client(self._home).ensure()
+        except QuarterdeckError as error:
+            self._post(EngineFailed(clean(error.line)))
+        except OSError as error:
+            self._post(EngineFailed(clean(f"no engine: {error}")))
+        else:
+            self._post(EngineCame())
+
+    def _order(self, kind: str, body: object) -> Any:
+        client = Client(self._home)
+        client.ensure()
+        return msgspec.json.decode(client.order(kind, body))
+
+    def _guarded(self, kind: str, act: Callable[[], Any], done: Done | None, failed: Failed | None) -> None:
+        """The worker boundary of orders: what goes wrong becomes one line on the screen."""
+        try:
+            answer = act()
+        except QuarterdeckError as error:
+            self._post(OrderFailed(kind, clean(error.line), failed))
+        except (OSError, sqlite3.Error) as error:
+            self._post(OrderFailed(kind, clean(f"{kind} failed: {error}"), failed))
+        else:
+            self._post(OrderAnswered(kind, answer, done))
+
+    def _preview(self, number: int, request: RunRequest) -> None:
+        token = f"{number}"
+        deadline = time.monotonic() + PREVIEW_PATIENCE_S
+        try:
+            while (attachment := self._attachment) is None:
+                if number != self._asked or self._ended or time.monotonic() > deadline:
+                    return
+                time.sleep(_STEP_S)
+            attachment.ask(Preview(token=token, request=request))
+            while number == self._asked and not self._ended and time.monotonic() < deadline:
+                if (reply := attachment.reply(token)) is not None:
+                    self._post(_verdict(request, reply))
+                    return
+                time.sleep(_STEP_S)
+        except (OSError, msgspec.DecodeError) as error:
+            self._post(VerdictCame(request, None, None, clean(f"no verdict: {error}")))
+            return
+        if number == self._asked:
+            self._post(VerdictCame(request, None, None, "the engine does not answer; nothing can be spawned now"))
+
+
+def _verdict(request: RunRequest, reply: PreviewAnswer) -> VerdictCame:
+    if reply.error:
+        return VerdictCame(request, None, None, clean(reply.error))
+    verdict = clean_record(msgspec.json.decode(reply.verdict, type=Verdict))
+    receipt = clean_record(msgspec.json.decode(reply.receipt, type=ReceiptView)) if reply.receipt else None
+    return VerdictCame(request, verdict, receipt)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """Daemons all: leaving the console never waits for an engine."""
+    threading.Thread(target=work, name="link", daemon=True).start()

@@ -1,0 +1,108 @@
+"""What runs by itself, when next, and what became of its last due times."""
+
+from collections.abc import Hashable, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+from tui import actions
+from tui.panes.messages import DeleteAsked, JobFired, JobPaused, SheetAsked, ask
+from tui.panes.pane import Pane
+from tui.text import due, tokens
+from tui.theme import Palette, Tone
+from tui.widgets.cells import Cell, Column, Span, span
+
+if TYPE_CHECKING:
+    from engine.runtime.boards import JobRow
+
+SLOT_LETTERS: dict[str, tuple[str, Tone]] = {
+    "started": (">", "accent"),
+    "finished": ("v", "text"),
+    "failed": ("f", "bad"),
+    "refused": ("r", "warn"),
+    "missed": ("m", "warn"),
+    "overlap": ("o", "warn"),
+    "paused": ("p", "dim"),
+    "unchanged": ("u", "dim"),
+    "interrupted": ("i", "bad"),
+}
+
+
+class JobsPane(Pane["JobRow"]):
+    """In the order of the configuration."""
+
+    BINDINGS = actions.bindings("jobs")
+
+    CONTEXT = "jobs"
+    COLUMNS = (
+        Column("S", 1),
+        Column("job", 12, grows=True),
+        Column("next", 14),
+        Column("last slots", 12),
+        Column("tok/fire", 8, "right", drop=1),
+        Column("trigger", 16, drop=2),
+        Column("agent", 10, drop=3),
+        Column("lane", 8, drop=4),
+        Column("zone", 16, drop=5),
+    )
+    TEACHING = (
+        "No jobs yet. A job is a run that the engine asks for when it is due,",
+        "every so often or by cron fields, through the same gate as yours.",
+        "Press n to write one.",
+    )
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self.zone: tzinfo | None = None
+
+    def key(self, row: "JobRow") -> Hashable:
+        return row.name
+
+    def cells(self, row: "JobRow") -> Sequence[Cell]:
+        letter, tone = self.letter(row)
+        return (
+            span(letter, tone),
+            span(row.name, "text" if row.enabled else "dim"),
+            span("paused" if not row.enabled else due(row.next_due_ms, self.now_ms, self.zone), "dim"),
+            tuple(slot_letter(slot.state) for slot in row.slots[-12:]) or span("-", "dim"),
+            span(tokens(row.tokens_per_fire), "text"),
+            span(row.trigger, "dim"),
+            span(row.agent, "dim"),
+            span(row.lane, "dim"),
+            span(row.zone, "dim"),
+        )
+
+    def letter(self, row: "JobRow") -> tuple[str, Tone]:
+        if row.live_run_id is not None:
+            return ">", "accent"
+        return (".", "dim") if row.enabled else ("p", "warn")
+
+    def note(self) -> Cell:
+        paused = sum(not row.enabled for row in self.all_rows)
+        return ((f"{paused} paused", "warn"),) if paused else ()
+
+    async def on_table_row_chosen(self) -> None:
+        await self.action_edit()
+
+    async def action_edit(self) -> None:
+        if row := self.table.selected:
+            await ask(self.app, SheetAsked("job", row.name))
+
+    async def action_new(self) -> None:
+        await ask(self.app, SheetAsked("job"))
+
+    def action_fire(self) -> None:
+        if row := self.table.selected:
+            self.post_message(JobFired(row.name))
+
+    def action_pause(self) -> None:
+        if row := self.table.selected:
+            self.post_message(JobPaused(row.name, enabled=not row.enabled))
+
+    def action_delete(self) -> None:
+        if row := self.table.selected:
+            self.post_message(DeleteAsked("job", row.name))
+
+
+def slot_letter(state: str) -> Span:
+    """One character for what became of a due time."""
+    return SLOT_LETTERS.get(state, ("?", "warn"))

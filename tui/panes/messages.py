@@ -1,0 +1,75 @@
+"""What do panes and screens ask the app for? Each names the thing and nothing else; only the app acts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+
+async def ask(app: Any, message: Message) -> None:
+    """Have it done before the next key is looked at, so that this goes to what has been opened."""
+    await app.carry_out(message)
+
+
+@dataclass
+class SessionOpened(Message):
+    session_id: int
+
+
+@dataclass
+class RunOpened(Message):
+    run_id: int
+
+
+@dataclass
+class ResetAsked(Message):
+    session_id: int
+
+
+@dataclass
+class StopAsked(Message):
+    run_id: int
+
+
+@dataclass
+class UndoAsked(Message):
+    pass
+
+
+@dataclass
+class SpawnAsked(Message):
+    pass
+
+
+@dataclass
+class JobFired(Message):
+    job: str
+
+
+@dataclass
+class JobPaused(Message):
+    """A job was paused, or let go on."""
+
+    job: str
+    enabled: bool
+
+
+@dataclass
+class SheetAsked(Message):
+    """A declaration is to be written or edited; `name` is empty for a new one."""
+
+    section: str
+    name: str = ""
+
+
+@dataclass
+class AssignAsked(Message):
+    skill_set: str
+
+
+@dataclass
+class DeleteAsked(Message):
+    """A declaration is to go, after a confirmation."""
+
+    section: str
+    name: str

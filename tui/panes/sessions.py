@@ -1,0 +1,120 @@
+"""Every agent session on this machine: ours, and those that another tool's logs tell of."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+from state.sessions import OURS, BoardRow
+from tui import actions
+from tui.panes.messages import ResetAsked, SessionOpened, StopAsked, ask
+from tui.panes.pane import Pane
+from tui.text import age, short_path, tokens
+from tui.theme import Palette, Tone
+from tui.views import SessionBoard
+from tui.widgets.cells import Cell, Column, span
+
+SOURCE_WORDS = {"claude_code": "claude", "codex": "codex"}
+_TONES: dict[str, Tone] = {"!": "warn", ">": "accent", "o": "dim", ".": "dim"}
+
+
+class SessionsPane(Pane[BoardRow]):
+    """The newest session first."""
+
+    BINDINGS = actions.bindings("sessions")
+
+    CONTEXT = "sessions"
+    COLUMNS = (
+        Column("S", 1),
+        Column("agent", 8),
+        Column("session", 24, grows=True),
+        Column("model", 17, drop=5),
+        Column("lane", 8, drop=7),
+        Column("spent", 6, "right"),
+        Column("tok/h", 6, "right", drop=2),
+        Column("gen", 3, "right", drop=3),
+        Column("last run", 11, drop=6),
+        Column("active", 7, "right", drop=1),
+    )
+    TEACHING = (
+        "No sessions yet.",
+        "Claude Code and Codex sessions under this home",
+        "appear here by themselves, with what they spend;",
+        "press s to spawn one that needs no model.",
+    )
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self.waiting: frozenset[int] = frozenset()
+        self.scanning = ""
+        self._user = str(Path("~").expanduser())
+
+    def take(self, board: SessionBoard) -> None:
+        self.waiting, self.scanning = board.waiting, board.scanning
+        self.show(board.rows)
+
+    def key(self, row: BoardRow) -> Hashable:
+        return row.id
+
+    def cells(self, row: BoardRow) -> Sequence[Cell]:
+        letter = self.letter(row)
+        unread = bool(self.scanning) and row.agent is None and row.responses == 0
+        quiet: Tone = "dim" if row.agent is None else "text"
+        return (
+            span(letter, _TONES.get(letter, "text")),
+            span(row.agent or SOURCE_WORDS.get(row.source, row.source), quiet),
+            span(self.title_of(row)),
+            span(row.model or "-", "dim"),
+            span(row.lane if row.source == OURS else "-", "dim"),
+            span("…" if unread else tokens(row.total_tokens)),
+            span("…" if unread else tokens(row.recent_tokens), "text" if row.recent_tokens else "dim"),
+            span(str(row.generation), "dim"),
+            span(self._last(row), "bad" if row.last_outcome in ("failed", "timed_out") else "dim"),
+            span(age(row.last_active_ms, self.now_ms) if self.now_ms else "", "dim"),
+        )
+
+    def letter(self, row: BoardRow) -> str:
+        """The state of a session, in one character."""
+        if row.live_run_id is not None:
+            return ">"
+        if row.id in self.waiting:
+            return "z"
+        return "o" if row.agent is None else "."
+
+    def title_of(self, row: BoardRow) -> str:
+        """What it is about: its title, else the job it belongs to, else where it works."""
+        where = short_path(row.workspace, self._user) if row.workspace else ""
+        return row.title or row.job or where or f"session {row.id}"
+
+    def note(self) -> Cell:
+        if self.scanning:
+            return ((self.scanning, "warn"),)
+        working = sum(row.live_run_id is not None for row in self.all_rows)
+        return ((f"{working} working", "accent"),) if working else ()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        row = self.table.selected
+        if row is not None and (
+            (action == "reset" and row.agent is None) or (action == "stop" and row.live_run_id is None)
+        ):
+            return False
+        return super().check_action(action, parameters)
+
+    async def on_table_row_chosen(self) -> None:
+        await self.action_open()
+
+    async def action_open(self) -> None:
+        if row := self.table.selected:
+            await ask(self.app, SessionOpened(row.id))
+
+    def action_reset(self) -> None:
+        if row := self.table.selected:
+            self.post_message(ResetAsked(row.id))
+
+    def action_stop(self) -> None:
+        row = self.table.selected
+        if row and row.live_run_id is not None:
+            self.post_message(StopAsked(row.live_run_id))
+
+    def _last(self, row: BoardRow) -> str:
+        if row.live_run_id is not None:
+            return row.live_trigger or "running"
+        return (row.last_outcome or "-").replace("_", " ")

@@ -1,0 +1,133 @@
+"""Which skills may whom see, and what does that cost every prompt? Full size also lists every skill found here."""
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+
+from state.skills import Skill
+from tui import actions
+from tui.panes.messages import AssignAsked, DeleteAsked, SheetAsked, ask
+from tui.panes.pane import Pane
+from tui.text import plural, tokens
+from tui.theme import Palette
+from tui.views import SkillBoard
+from tui.widgets.cells import Cell, Column, span
+from tui.widgets.lines import Lines
+from tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from engine.runtime.boards import SkillSetRow
+
+_SKILL_COLUMNS = (
+    Column("skill", 24),
+    Column("meta", 6, "right"),
+    Column("body", 6, "right"),
+    Column("origin", 12, drop=1),
+    Column("problem, else what it is for", 30, drop=2, grows=True),
+)
+
+
+class SkillsPane(Pane["SkillSetRow"]):
+    """The empty set first; the skills themselves below, when there is room."""
+
+    BINDINGS = actions.bindings("skills")
+
+    DEFAULT_CSS = """
+    SkillsPane > .-found { display: none; }
+    SkillsPane.-zoomed > .-found { display: block; }
+    SkillsPane.-zoomed > Table.-found { height: 2fr; }
+    SkillsPane.-zoomed > Lines.-found { margin-top: 1; }
+    """
+
+    CONTEXT = "skills"
+    COLUMNS = (
+        Column("set", 12),
+        Column("skills", 6, "right"),
+        Column("meta", 6, "right"),
+        Column("body", 6, "right", drop=2),
+        Column("used by", 16, grows=True),
+    )
+    TEACHING = ("No skill sets yet.",)
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self.found: tuple[Skill, ...] = ()
+        self.found_title = Lines(palette, classes="-found")
+        self.found_table: Table[Skill] = Table(_SKILL_COLUMNS, lambda skill: skill.path, _skill_cells, palette)
+        self.found_table.add_class("-found")
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield self.found_title
+        yield self.found_table
+
+    def take(self, board: SkillBoard) -> None:
+        self.found = board.found
+        self.found_table.show(board.found)
+        self._draw_found_title()
+        self.show(board.sets)
+
+    def key(self, row: "SkillSetRow") -> Hashable:
+        return row.name
+
+    def cells(self, row: "SkillSetRow") -> Sequence[Cell]:
+        missing = len(row.missing)
+        number = f"{len(row.skills)}"
+        return (
+            span(row.name, "dim" if row.name == "none" else "text"),
+            span(number, "warn" if missing else "text"),
+            span(tokens(row.meta_tokens), "text" if row.meta_tokens else "dim"),
+            span(tokens(row.body_tokens), "text" if row.body_tokens else "dim"),
+            span(f"missing here: {', '.join(row.missing)}", "warn")
+            if missing
+            else span(", ".join(row.used_by) or "nobody", "dim"),
+        )
+
+    def note(self) -> Cell:
+        if not self.known:
+            return ()
+        broken = sum(skill.problem is not None for skill in self.found)
+        if broken:
+            return ((f"{plural(broken, 'skill')} with a problem", "warn"),)
+        if len(self.all_rows) <= 1:
+            return ((f"{plural(len(self.found), 'skill')} found; n makes a set", "dim"),)
+        return ((f"{plural(len(self.found), 'skill')} found", "dim"),)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        row = self.table.selected
+        if row is not None and row.name == "none" and action in ("edit", "assign", "delete"):
+            return False
+        return super().check_action(action, parameters)
+
+    async def on_table_row_chosen(self) -> None:
+        await self.action_edit()
+
+    async def action_edit(self) -> None:
+        if row := self.table.selected:
+            await ask(self.app, SheetAsked("skill_set", row.name))
+
+    async def action_new(self) -> None:
+        await ask(self.app, SheetAsked("skill_set"))
+
+    async def action_assign(self) -> None:
+        if row := self.table.selected:
+            await ask(self.app, AssignAsked(row.name))
+
+    def action_delete(self) -> None:
+        if row := self.table.selected:
+            self.post_message(DeleteAsked("skill_set", row.name))
+
+    def _draw_found_title(self) -> None:
+        note = "  meta: carried by every prompt that is allowed the skill;  body: read when it is used"
+        self.found_title.show([(("  Skills found", "head"), (f"  {len(self.found):,}", "dim"), (note, "dim"))])
+
+
+def _skill_cells(skill: Skill) -> Sequence[Cell]:
+    return (
+        span(skill.name),
+        span(tokens(skill.meta_tokens)),
+        span(tokens(skill.body_tokens)),
+        span(skill.origin, "dim"),
+        span(skill.problem, "warn") if skill.problem else span(skill.description, "dim"),
+    )

@@ -1,0 +1,87 @@
+"""Which keys are there, and what do the letters mean? Written by the registry, so that it cannot be out of date."""
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+
+from tui import actions
+from tui.actions import Action
+from tui.screens.screen import DeckScreen
+from tui.widgets.cells import Cell
+from tui.widgets.lines import Lines, Page
+
+_PLACES = {
+    "app": "everywhere",
+    "overview": "overview",
+    "table": "lists",
+    "session": "session",
+    "run": "run",
+    "page": "pages",
+    "sheet": "sheets",
+    "spawn": "spawn sheet",
+    "confirm": "dialogs",
+    "help": "this page",
+    "result": "results",
+    "prompt": "the : line",
+}
+
+
+class Help(DeckScreen):
+    """One page to scroll."""
+
+    DEFAULT_CSS = """
+    Help { padding: 0 1; }
+    Help > .-title { height: 2; }
+    """
+    BINDINGS = actions.bindings("help")
+    CONTEXTS = ("help",)
+
+    def compose_body(self) -> ComposeResult:
+        yield Lines(
+            self.palette,
+            [(("Keys", "bold"), ("   what can be done now stands in the last line of a screen", "dim"))],
+            classes="-title",
+        )
+        yield Page(self.palette, help_lines())
+
+    def action_back(self) -> None:
+        self.dismiss()
+
+
+def help_lines() -> list[Cell]:
+    """Every action by group, then every letter."""
+    lines: list[Cell] = []
+    for group, title in actions.GROUPS.items():
+        lines += [((title, "head"),)]
+        lines += [_action_line(action) for action in actions.ACTIONS if action.group == group]
+        lines.append(())
+    for title, letters in (
+        ("Sessions, first column", actions.SESSION_LETTERS),
+        ("Jobs, first column", actions.JOB_LETTERS),
+        ("Jobs, last slots: the newest is the last one", actions.SLOT_LETTERS),
+        ("Budgets", (("#", "spent"), ("_", "reserved by a live run"), (".", "free"))),
+    ):
+        lines += [((title, "head"),), *_letter_lines(letters), ()]
+    return lines
+
+
+def _action_line(action: Action) -> Cell:
+    keys = " ".join(actions.show_key(key) for key in action.key.split(","))
+    asks = " Asks first." if action.dangerous else ""
+    where = ", ".join(dict.fromkeys(_place(context) for context in action.where))
+    said = f"{action.help[0].upper()}{action.help[1:]}."
+    return (
+        (f"  {keys:<13}", "accent"),
+        (f"{action.label:<15}", "bold"),
+        (f"{said}{asks}", "text"),
+        (f"  {where}", "dim"),
+    )
+
+
+def _letter_lines(letters: Iterable[tuple[str, str]]) -> list[Cell]:
+    return [((f"  {letter:<13}", "accent"), (said, "text")) for letter, said in letters]
+
+
+def _place(context: str) -> str:
+    titles: dict[str, str] = {name: title for _, name, title in actions.PANES}
+    return titles.get(context) or _PLACES[context]

@@ -1,0 +1,39 @@
+"""What did that command print? A page to scroll, as plain as it came."""
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+
+from tui import actions
+from tui.screens.screen import DeckScreen
+from tui.theme import Palette
+from tui.widgets.cells import Cell
+from tui.widgets.lines import Lines, Page
+
+
+class Result(DeckScreen):
+    """The output of one `qd` verb."""
+
+    DEFAULT_CSS = """
+    Result { padding: 0 1; }
+    Result > .-title { height: 2; }
+    """
+    BINDINGS = actions.bindings("result")
+    CONTEXTS = ("result",)
+
+    def __init__(self, palette: Palette, line: str, exit_code: int, out: Sequence[str], err: Sequence[str]) -> None:
+        super().__init__(palette)
+        self._line, self._exit_code = line, exit_code
+        self._body: list[Cell] = [((text, "text"),) for text in out]
+        self._body += [((text, "bad"),) for text in err]
+
+    def compose_body(self) -> ComposeResult:
+        failed = self._exit_code != 0
+        title: Cell = (("qd ", "dim"), (self._line, "bold"))
+        if failed:
+            title = (*title, (f"   exit code {self._exit_code}", "bad"))
+        yield Lines(self.palette, [title], classes="-title")
+        yield Page(self.palette, self._body)
+
+    def action_back(self) -> None:
+        self.dismiss()

@@ -1,0 +1,213 @@
+"""One run: why it was let through or not, what its prompt was made of, what it used, what it says. Live while live."""
+
+from textual.app import ComposeResult
+
+from engine.sessions.reuse import WORDS
+from state.usage import UsageRow
+from tui import actions, feed
+from tui.panes.messages import StopAsked
+from tui.panes.runs import outcome_words, took
+from tui.screens.screen import DeckScreen
+from tui.screens.sheet import no_line, ok_line
+from tui.text import ago, plural
+from tui.theme import Palette, Tone
+from tui.views import Gone, RunDetail, run_detail
+from tui.widgets.cells import Cell, cut, wrap
+from tui.widgets.lines import Lines, Page
+
+OUTPUT_EVERY_MS = 500
+"""How often the output of a live run is read: it grows without anybody committing."""
+
+
+class RunScreen(DeckScreen):
+    """Everything about it on one page that scrolls."""
+
+    DEFAULT_CSS = """
+    RunScreen { padding: 0 1; }
+    RunScreen > .-title { height: 2; }
+    RunScreen > .-said { height: 1; }
+    """
+    BINDINGS = actions.bindings("run")
+    CONTEXTS = ("run",)
+
+    def __init__(self, palette: Palette, run_id: int) -> None:
+        super().__init__(palette)
+        self.run_id = run_id
+        self.detail: RunDetail | None = None
+        self._title = Lines(palette, [((f"run {run_id}", "bold"),)], classes="-title")
+        self._page = Page(palette)
+        self._said = Lines(palette, classes="-said")
+
+    def compose_body(self) -> ComposeResult:
+        yield self._title
+        yield self._page
+        yield self._said
+
+    def on_mount(self) -> None:
+        self._page.focus()
+
+    def on_screen_resume(self) -> None:
+        self.console_app.feed.watch(run_detail(self.run_id), OUTPUT_EVERY_MS)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def take(self, change: feed.Change) -> None:
+        match change:
+            case feed.DetailChanged(RunDetail() as detail) if detail.run.id == self.run_id:
+                settled = self.detail is not None and self.detail.run.live and not detail.run.live
+                self.detail = detail
+                self._draw()
+                self.refresh_bindings()
+                if settled or not detail.run.live:
+                    self.flash("")
+            case feed.DetailChanged(Gone(line)):
+                self.flash(line, "warn")
+            case _:
+                pass
+
+    def tick(self, now_ms: int) -> None:
+        super().tick(now_ms)
+        self._draw()
+
+    def flash(self, line: str, tone: Tone = "text") -> None:
+        self._said.show([((line, tone),)])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "stop" and (self.detail is None or not self.detail.run.live):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_stop(self) -> None:
+        self.post_message(StopAsked(self.run_id))
+
+    def action_back(self) -> None:
+        self.console_app.feed.unwatch()
+        self.dismiss()
+
+    def _draw(self) -> None:
+        if self.detail is None:
+            return
+        self._title.show([title_line(self.detail, self.now_ms)])
+        self._page.show(page_lines(self.detail, self.now_ms, max(60, self.size.width - 2)), follow=self.detail.run.live)
+
+
+def title_line(detail: RunDetail, now_ms: int) -> Cell:
+    run = detail.run
+    said, tone = outcome_words(run)
+    took_words = took(run, now_ms)
+    length = "" if took_words in ("-", "now") else f" {'for' if run.live else 'in'} {took_words}"
+    return (
+        (f"{run.agent} ", "accent"),
+        ("> ", "dim"),
+        (f"{detail.session_title or run.job or run.workspace} ", "text"),
+        ("> ", "dim"),
+        (f"run {run.id}", "bold"),
+        ("   ", "dim"),
+        (f"{said}{length}", tone),
+    )
+
+
+def page_lines(detail: RunDetail, now_ms: int, width: int) -> list[Cell]:
+    """The page, section by section."""
+    sections = (
+        _facts(detail, now_ms),
+        _checks(detail),
+        _prompt(detail, width),
+        _usage(detail),
+        _output("output", detail.tail, detail.run.live),
+        _output("errors", detail.errors, False) if detail.errors else [],
+    )
+    lines = [line for section in sections if section for line in (*section, ())]
+    return [part for line in lines for part in wrap(line, width, 2)]
+
+
+def _facts(detail: RunDetail, now_ms: int) -> list[Cell]:
+    run = detail.run
+    reason = WORDS.get(run.reuse_reason or "", run.reuse_reason or "refused before it had a conversation")
+    where = f"   generation {detail.generation}" if detail.generation is not None else ""
+    lines = [
+        _fact(
+            "asked",
+            f"{run.trigger}, {ago(run.requested_ms, now_ms)}",
+            f"{run.task_type}, {run.lane} lane, {run.adapter}",
+        ),
+        _fact("task", run.task or (f"job {run.job}" if run.job else "-")),
+        _fact("why", f"{reason}{where}"),
+        _fact("workspace", run.workspace),
+    ]
+    if run.why or run.summary:
+        tone: Tone = "bad" if run.why and not run.live and run.outcome != "succeeded" else "text"
+        lines.append((("outcome    ", "dim"), (run.why or run.summary or "", tone)))
+    if run.exit_code is not None or run.signal is not None:
+        how = f"exit code {run.exit_code}" if run.signal is None else f"ended by signal {run.signal}"
+        lines.append(_fact("", how))
+    return lines
+
+
+def _checks(detail: RunDetail) -> list[Cell]:
+    verdict = detail.verdict
+    if verdict is None:
+        return [_head("verdict", "not readable")]
+    said = "every check passed" if verdict.ok else f"{plural(len(verdict.failed), 'check')} failed; nothing was spent"
+    lines = [ok_line(c.name, c.why) if c.ok else no_line(c.name, c.why, c.fix) for c in verdict.checks]
+    return [_head("verdict", said), *[((("  ", "text")), *line) for line in lines]]
+
+
+def _prompt(detail: RunDetail, width: int) -> list[Cell]:
+    if not detail.parts:
+        return [_head("prompt", "none was composed")]
+    wide = max(16, width - 46)
+    head = f"  {'part':<{wide}}{'kind':<14}{'tokens':>8}{'chars':>9}  stable"
+    rows: list[Cell] = [
+        (
+            ("  ", "text"),
+            *cut(((part.source, "text"),), wide),
+            (f"{part.kind:<14}", "dim"),
+            (f"{part.tokens:>8,}", "text"),
+            (f"{part.chars:>9,}", "dim"),
+            (f"  {'yes' if part.stable else 'no'}", "dim"),
+        )
+        for part in detail.parts
+    ]
+    total = sum(part.tokens for part in detail.parts)
+    chars = sum(part.chars for part in detail.parts)
+    totals = f"  {'total':<{wide}}{'':<14}{total:>8,}{chars:>9,}"
+    return [_head("prompt", "what was sent, in this order"), ((head, "dim"),), *rows, ((totals, "text"),)]
+
+
+def _usage(detail: RunDetail) -> list[Cell]:
+    run = detail.run
+    estimate = f"estimate {run.estimate_tokens:,} tokens"
+    if not detail.usage:
+        held = f", {detail.held:,} held by its budgets" if detail.held else ""
+        state = "nothing was spent" if run.state == "refused" else "not known yet" if run.live else "none reported"
+        return [_head("usage", f"{state}   ({estimate}{held})")]
+    head = f"  {'input':>10}{'cache read':>12}{'cache write':>13}{'output':>10}{'total':>10}  {'basis':<14}model"
+    rows = [_usage_line(row) for row in detail.usage]
+    used = sum(_total(row) for row in detail.usage)
+    return [_head("usage", f"{used:,} tokens   ({estimate})"), ((head, "dim"),), *rows]
+
+
+def _usage_line(row: UsageRow) -> Cell:
+    numbers = (
+        f"  {row.input_tokens:>10,}{row.cache_read_tokens:>12,}{row.cache_write_tokens:>13,}{row.output_tokens:>10,}"
+    )
+    return ((numbers, "text"), (f"{_total(row):>10,}", "text"), (f"  {row.basis:<14}{row.model or '-'}", "dim"))
+
+
+def _total(row: UsageRow) -> int:
+    return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens
+
+
+def _output(name: str, lines: tuple[str, ...], live: bool) -> list[Cell]:
+    said = "as it comes" if live else "" if lines else "it said nothing"
+    return [_head(name, said), *(((f"  {line}", "text"),) for line in lines)]
+
+
+def _fact(name: str, value: str, beside: str = "") -> Cell:
+    return ((f"{name:<11}", "dim"), (value, "text"), (f"   {beside}" if beside else "", "dim"))
+
+
+def _head(title: str, said: str) -> Cell:
+    return ((title, "head"), (f"   {said}", "dim"))

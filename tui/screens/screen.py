@@ -1,0 +1,71 @@
+"""What is every screen? It takes what the feed reads, says when it is too small, and ends in a line of keys."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from tui import actions
+from tui.actions import Context
+from tui.feed import Change
+from tui.theme import Palette
+from tui.widgets.footer import KeyFooter
+from tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from tui.app import Console
+
+MIN_WIDTH, MIN_HEIGHT = 60, 20
+
+
+class DeckScreen(Screen[None]):
+    """A screen of the console. Subclasses yield their body from `compose_body`."""
+
+    DEFAULT_CSS = """
+    DeckScreen { background: $background; }
+    DeckScreen > .-too-small { display: none; width: 1fr; height: 1fr; }
+    DeckScreen.-tiny > *, DeckScreen.-short > * { display: none; }
+    DeckScreen.-tiny > .-too-small, DeckScreen.-short > .-too-small { display: block; }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (MIN_WIDTH, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (MIN_HEIGHT, "-tall")]
+
+    CONTEXTS: ClassVar[tuple[Context, ...]] = ()
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.palette = palette
+        self.now_ms = 0
+
+    @property
+    def console_app(self) -> "Console":
+        """The app, by its own type."""
+        return cast("Console", self.app)
+
+    def compose(self) -> ComposeResult:
+        line = f"too small: need {MIN_WIDTH}x{MIN_HEIGHT}; q quits"
+        yield Lines(self.palette, [((line, "warn"),)], classes="-too-small")
+        yield from self.compose_body()
+        yield KeyFooter(self.palette, classes="-footer")
+
+    def compose_body(self) -> ComposeResult:
+        """Everything between the top and the line of keys."""
+        yield from ()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.refocus)
+
+    def refocus(self) -> None:
+        """What was hidden has lost the keyboard: give it back when there is room again."""
+        if self.focused is None and self.is_current:
+            self.focus_next()
+
+    def take(self, change: Change) -> None:
+        """The feed read something that differs."""
+
+    def tick(self, now_ms: int) -> None:
+        """A second has passed."""
+        self.now_ms = now_ms
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return actions.permit(self.app, self.CONTEXTS, action)

@@ -1,0 +1,223 @@
+"""One session: its generations with what each has spent, and its runs with why each resumed or began afresh."""
+
+from collections.abc import Hashable, Sequence
+
+from textual.app import ComposeResult
+
+from engine.sessions.reuse import WORDS
+from state.runs import Run
+from state.sessions import OURS, Generation
+from tui import actions, feed
+from tui.panes.messages import ResetAsked, RunOpened, StopAsked, UndoAsked, ask
+from tui.panes.runs import outcome_words, took
+from tui.screens.screen import DeckScreen
+from tui.text import age, ago, plural, stamp, tokens
+from tui.theme import Palette, Tone
+from tui.views import Gone, SessionDetail, session_detail
+from tui.widgets.cells import Cell, Column, cut, span
+from tui.widgets.lines import Lines
+from tui.widgets.table import Table
+
+_COLUMNS = (
+    Column("run", 5, "right"),
+    Column("outcome", 15),
+    Column("conversation: why resumed or fresh", 34, grows=True),
+    Column("gen", 3, "right", drop=5),
+    Column("what it was asked", 24, drop=4),
+    Column("est.", 6, "right", drop=3),
+    Column("took", 10, "right", drop=2),
+    Column("asked", 7, "right", drop=1),
+)
+_GENERATIONS_SHOWN = 6
+
+
+class SessionScreen(DeckScreen):
+    """Generations above, runs below; enter opens a run."""
+
+    DEFAULT_CSS = """
+    SessionScreen { padding: 0 1; }
+    SessionScreen > .-summary { height: 4; }
+    SessionScreen > .-generations { height: auto; }
+    SessionScreen > .-runs { height: 1; margin-top: 1; }
+    SessionScreen > .-said { height: 1; }
+    """
+    BINDINGS = actions.bindings("session")
+    CONTEXTS = ("session",)
+
+    def __init__(self, palette: Palette, session_id: int) -> None:
+        super().__init__(palette)
+        self.session_id = session_id
+        self.detail: SessionDetail | None = None
+        self.table: Table[Run] = Table(_COLUMNS, self._key, self._cells, palette)
+        self._summary = Lines(palette, classes="-summary")
+        self._generations = Lines(palette, classes="-generations")
+        self._runs_title = Lines(palette, classes="-runs")
+        self._said = Lines(palette, classes="-said")
+
+    def compose_body(self) -> ComposeResult:
+        yield self._summary
+        yield self._generations
+        yield self._runs_title
+        yield self.table
+        yield self._said
+
+    def on_mount(self) -> None:
+        self.table.focus()
+
+    def on_screen_resume(self) -> None:
+        self.console_app.feed.watch(session_detail(self.session_id))
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def take(self, change: feed.Change) -> None:
+        match change:
+            case feed.DetailChanged(SessionDetail() as detail) if detail.session.id == self.session_id:
+                self.detail = detail
+                self.table.show(detail.runs)
+                self._draw()
+                self.refresh_bindings()
+            case feed.DetailChanged(Gone(line)):
+                self.flash(line, "warn")
+            case _:
+                pass
+
+    def tick(self, now_ms: int) -> None:
+        super().tick(now_ms)
+        self.table.refresh_changed()
+        self._draw()
+
+    def flash(self, line: str, tone: Tone = "text") -> None:
+        self._said.show([((line, tone),)])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "open" and self.table.selected is None:
+            return False
+        if action == "stop" and self._live is None:
+            return False
+        if action == "reset" and (self.detail is None or self.detail.session.agent is None):
+            return False
+        return super().check_action(action, parameters)
+
+    def on_table_cursor_moved(self) -> None:
+        self.refresh_bindings()
+
+    async def on_table_row_chosen(self) -> None:
+        await self.action_open()
+
+    async def action_open(self) -> None:
+        if run := self.table.selected:
+            await ask(self.app, RunOpened(run.id))
+
+    def action_reset(self) -> None:
+        self.post_message(ResetAsked(self.session_id))
+
+    def action_stop(self) -> None:
+        if live := self._live:
+            self.post_message(StopAsked(live.id))
+
+    def action_undo(self) -> None:
+        self.post_message(UndoAsked())
+
+    def action_back(self) -> None:
+        self.console_app.feed.unwatch()
+        self.dismiss()
+
+    @property
+    def _live(self) -> Run | None:
+        runs: Sequence[Run] = self.detail.runs if self.detail else ()
+        return next((run for run in runs if run.live), None)
+
+    def _draw(self) -> None:
+        if self.detail is None:
+            return
+        self._summary.show(summary_lines(self.detail, self.now_ms))
+        lines = generation_lines(self.detail, self.now_ms, max(40, self.size.width - 2))
+        self._generations.styles.height = len(lines)
+        self._generations.show(lines)
+        teach = "" if self.detail.runs else "   none of ours: what it spends is read from its client's log"
+        self._runs_title.show([(("Runs", "head"), (f"  {len(self.detail.runs):,}{teach}", "dim"))])
+
+    def _key(self, run: Run) -> Hashable:
+        return run.id
+
+    def _cells(self, run: Run) -> Sequence[Cell]:
+        said, tone = outcome_words(run)
+        numbers = {g.id: g.number for g in self.detail.generations} if self.detail else {}
+        number = numbers.get(run.generation_id) if run.generation_id is not None else None
+        return (
+            span(str(run.id), "dim"),
+            span(said, tone),
+            span(reuse_words(run)),
+            span("-" if number is None else str(number), "dim"),
+            span(run.task or run.job or "-", "dim"),
+            span(tokens(run.estimate_tokens), "dim"),
+            span(took(run, self.now_ms), "dim"),
+            span(age(run.requested_ms, self.now_ms) if self.now_ms else "", "dim"),
+        )
+
+
+def reuse_words(run: Run) -> str:
+    """Why the conversation was resumed or started afresh, as a sentence."""
+    if run.reuse_reason is None:
+        return "refused before it had one" if run.state == "refused" else "-"
+    return WORDS.get(run.reuse_reason, run.reuse_reason.replace("_", " "))
+
+
+def summary_lines(detail: SessionDetail, now_ms: int) -> list[Cell]:
+    session = detail.session
+    spent = sum(_spent(generation) for generation in detail.generations)
+    who = session.agent or session.source
+    kind = f"{session.lane} lane" if session.source == OURS else "observed: watched and counted, not gated"
+    return [
+        ((f"{who} ", "accent"), ("> ", "dim"), (session.title or session.job or f"session {session.id}", "bold")),
+        (("workspace  ", "dim"), (session.workspace or "unknown", "text"), (f"   {kind}", "dim")),
+        (
+            ("spent      ", "dim"),
+            (f"{spent:,} tokens", "text"),
+            (f" over {plural(len(detail.generations), 'generation')}", "dim"),
+            (f"   last active {ago(session.last_active_ms, now_ms)}", "dim"),
+            (f"   session {session.id}", "dim"),
+        ),
+    ]
+
+
+def generation_lines(detail: SessionDetail, now_ms: int, width: int) -> list[Cell]:
+    """The newest generations, the one that the session stands in marked with `>`."""
+    shown = detail.generations[-_GENERATIONS_SHOWN:]
+    older = len(detail.generations) - len(shown)
+    head = f"  {'gen':<5}{'started':<18}{'in':>7}{'cache rd':>10}{'cache wr':>10}{'out':>8}   why"
+    lines: list[Cell] = [(cut(((head, "dim"),), width))]
+    if older:
+        lines.append(((f"  {plural(older, 'older generation')} not shown", "dim"),))
+    return [*lines, *(_generation_line(g, detail.session.generation_id) for g in shown)]
+
+
+def _generation_line(generation: Generation, standing: int | None) -> Cell:
+    here = generation.id == standing
+    undone = "  (undone)" if generation.undone_ms is not None else ""
+    why = WORDS.get(generation.reason, generation.reason.replace("_", " "))
+    note = f'  "{generation.note}"' if generation.note else ""
+    numbers = (
+        f"{tokens(generation.input_tokens):>7}{tokens(generation.cache_read_tokens):>10}"
+        f"{tokens(generation.cache_write_tokens):>10}{tokens(generation.output_tokens):>8}"
+    )
+    tone: Tone = "text" if here else "dim"
+    return (
+        ("> " if here else "  ", "accent"),
+        (f"{generation.number:<5}", tone),
+        (f"{stamp(generation.started_ms, None):<18}", "dim"),
+        (numbers, tone),
+        (f"   {why}{undone}", tone),
+        (note, "dim"),
+        (f"   {generation.model}" if generation.model else "", "dim"),
+    )
+
+
+def _spent(generation: Generation) -> int:
+    return (
+        generation.input_tokens
+        + generation.cache_read_tokens
+        + generation.cache_write_tokens
+        + generation.output_tokens
+    )

@@ -1,0 +1,91 @@
+"""What is every sheet? Fields above, what the console makes of them below, written with one key when it is good."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from tui import actions
+from tui.actions import Context
+from tui.screens.screen import DeckScreen
+from tui.theme import Palette, Tone
+from tui.widgets.cells import Cell, wrap
+from tui.widgets.form import Field, Form
+from tui.widgets.lines import Lines
+
+JUDGED_INDENT = 16
+"""Where the words of a check begin."""
+
+
+class Sheet(DeckScreen):
+    """A screen to fill in. Subclasses say which fields there are, and judge them."""
+
+    DEFAULT_CSS = """
+    Sheet { padding: 0 1; }
+    Sheet > .-title { height: 2; }
+    Sheet > .-judgement { height: 1fr; margin-top: 1; border-top: solid $qd-line; padding-top: 0; }
+    Sheet > .-said { height: 1; }
+    """
+    BINDINGS = actions.bindings("sheet")
+    CONTEXTS: ClassVar[tuple[Context, ...]] = ("sheet",)
+
+    def __init__(self, palette: Palette, title: str, beside: str, fields: Sequence[Field]) -> None:
+        super().__init__(palette)
+        self.form = Form(palette, fields)
+        self.judgement = Lines(palette, classes="-judgement")
+        self._title = Lines(palette, [((title, "bold"), (f"   {beside}", "dim"))], classes="-title")
+        self._said = Lines(palette, classes="-said")
+
+    def compose_body(self) -> ComposeResult:
+        yield self._title
+        yield self.form
+        yield self.judgement
+        yield self._said
+
+    def on_mount(self) -> None:
+        self.judge()
+
+    def on_form_edited(self) -> None:
+        self.judge()
+
+    def on_input_submitted(self) -> None:
+        self.form.step(1)
+
+    def judge(self) -> None:
+        """Look at the fields and say what they amount to."""
+        raise NotImplementedError
+
+    def action_save(self) -> None:
+        """Write what the sheet says."""
+        raise NotImplementedError
+
+    def action_field(self, by: int) -> None:
+        self.form.step(by)
+
+    def action_back(self) -> None:
+        self.dismiss()
+
+    def flash(self, line: str, tone: Tone = "text") -> None:
+        """One line above the keys."""
+        self._said.show([((line, tone),)])
+
+    def judged(self, lines: Sequence[Cell]) -> None:
+        width = max(20, self.size.width - 2)
+        self.judgement.show([part for line in lines for part in wrap(line, width, JUDGED_INDENT)])
+
+    def written(self, said: str) -> None:
+        """The change is in force: leave, and say so on the overview."""
+        if self.is_current:
+            self.dismiss()
+        self.console_app.overview.flash(said)
+
+
+def ok_line(name: str, why: str) -> Cell:
+    """A check that passes."""
+    return ((f"{name:<12}", "dim"), ("ok  ", "text"), (why, "text"))
+
+
+def no_line(name: str, why: str, fix: str = "") -> Cell:
+    """A check that does not, and what would make it pass."""
+    cell: Cell = ((f"{name:<12}", "dim"), ("NO  ", "bad"), (why, "text"))
+    return (*cell, ("   ", "text"), (fix, "accent")) if fix else cell

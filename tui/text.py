@@ -1,0 +1,106 @@
+"""How does the console write a number, an age or a due time? The same way everywhere, in few cells."""
+
+from datetime import UTC, datetime, tzinfo
+
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+
+_SCALES = ((1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
+
+
+def tokens(number: int | None) -> str:
+    """`0`, `999`, `1.2k`, `41.2k`, `412k`, `2.27M`; unknown is `-`."""
+    if number is None:
+        return "-"
+    if number < 0:
+        return f"-{tokens(-number)}"
+    for size, unit in _SCALES:
+        if number >= size - size // 2000:
+            value = number / size
+            places = 2 if value < 9.995 and size >= 1_000_000 else 1 if value < 99.95 else 0
+            return f"{value:.{places}f}{unit}"
+    return str(number)
+
+
+def age(since_ms: int, now_ms: int) -> str:
+    """`now`, `3 min`, `2 h`, `5 d`: steps so coarse that a quiet screen stays quiet."""
+    passed = max(0, now_ms - since_ms)
+    if passed < MINUTE_MS:
+        return "now"
+    if passed < HOUR_MS:
+        return f"{passed // MINUTE_MS} min"
+    if passed < 2 * DAY_MS:
+        return f"{passed // HOUR_MS} h"
+    return f"{passed // DAY_MS} d"
+
+
+def ago(since_ms: int, now_ms: int) -> str:
+    """`just now`, `3 min ago`."""
+    said = age(since_ms, now_ms)
+    return "just now" if said == "now" else f"{said} ago"
+
+
+def uptime(since_ms: int, now_ms: int) -> str:
+    """`4 min`, `3h 12m`, `3d 4h`."""
+    minutes = max(0, now_ms - since_ms) // MINUTE_MS
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days}d {hours}h"
+    return f"{hours}h {minutes % 60}m" if hours else f"{minutes} min"
+
+
+def duration(passed_ms: int) -> str:
+    """`0.4 s`, `41 s`, `3 min 20 s`, `1 h 5 min`."""
+    if passed_ms < 10_000:
+        return f"{max(0, passed_ms) / 1000:.1f} s"
+    seconds = passed_ms // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds // 60 % 60} min"
+
+
+def local(at_ms: int, zone: tzinfo | None) -> datetime:
+    """The instant in the operator's zone; `None` is the machine's."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
+
+
+def clock(at_ms: int, zone: tzinfo | None) -> str:
+    return local(at_ms, zone).strftime("%H:%M:%S")
+
+
+def stamp(at_ms: int, zone: tzinfo | None) -> str:
+    return local(at_ms, zone).strftime("%Y-%m-%d %H:%M")
+
+
+def due(at_ms: int | None, now_ms: int, zone: tzinfo | None) -> str:
+    """`in 4 min`, `18:00`, `tomorrow 07:00`, `Mon 09:00`, `24 Dec 07:00`; never is `-`."""
+    if at_ms is None:
+        return "-"
+    left = at_ms - now_ms
+    if left < MINUTE_MS:
+        return "now" if left <= 0 else "in 1 min"
+    if left < HOUR_MS:
+        return f"in {-(-left // MINUTE_MS)} min"
+    then, today = local(at_ms, zone), local(now_ms, zone).date()
+    days = (then.date() - today).days
+    if days == 0:
+        return then.strftime("%H:%M")
+    if days == 1:
+        return then.strftime("tomorrow %H:%M")
+    return then.strftime("%a %H:%M" if days < 7 else "%d %b %H:%M")
+
+
+def left(until_ms: int, now_ms: int) -> str:
+    """How much of a window is left: `38 min left`."""
+    return f"{age(now_ms, max(now_ms, until_ms))} left".replace("now left", "ends now")
+
+
+def plural(number: int, thing: str) -> str:
+    """`1 run`, `3 runs`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def short_path(path: str, home: str) -> str:
+    """`~/src/site` for a folder below the operator's own."""
+    return f"~{path[len(home) :]}" if home != "/" and (path == home or path.startswith(f"{home}/")) else path

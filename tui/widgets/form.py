@@ -1,0 +1,80 @@
+"""A sheet's fields: a label and one line to type in, each; the keyboard goes up and down through them."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.suggester import SuggestFromList
+from textual.widgets import Input
+
+from tui.clean import clean
+from tui.theme import Palette
+from tui.widgets.line_input import LineInput
+from tui.widgets.lines import Lines
+
+LABEL_WIDTH = 11
+
+
+class Field(Struct, frozen=True):
+    """One field: its name is its label, `hint` stands in it while it is empty."""
+
+    name: str
+    value: str = ""
+    hint: str = ""
+    choices: Sequence[str] = ()
+    """Completed as one types; right takes the completion."""
+
+
+class Form(Vertical):
+    """The fields, top to bottom."""
+
+    DEFAULT_CSS = """
+    Form { height: auto; }
+    Form > Horizontal { height: 1; }
+    Form Lines { width: 12; }
+    Form LineInput { width: 1fr; }
+    """
+
+    class Edited(Message):
+        """Some field has another value."""
+
+    def __init__(self, palette: Palette, fields: Sequence[Field]) -> None:
+        super().__init__()
+        self.fields = tuple(fields)
+        self._palette = palette
+        self._inputs = {field.name: self._input(field) for field in fields}
+        self._labels = {field.name: Lines(palette, [((field.name, "dim"),)]) for field in fields}
+
+    def compose(self) -> ComposeResult:
+        for field in self.fields:
+            with Horizontal():
+                yield self._labels[field.name]
+                yield self._inputs[field.name]
+
+    def on_mount(self) -> None:
+        self.screen.set_focus(self._inputs[self.fields[0].name])
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the fields, without blanks around it."""
+        return {name: line.value.strip() for name, line in self._inputs.items()}
+
+    def step(self, by: int) -> None:
+        """Go to the next field, or to the one before."""
+        lines = list(self._inputs.values())
+        here = next((number for number, line in enumerate(lines) if line is self.screen.focused), 0)
+        self.screen.set_focus(lines[(here + by) % len(lines)])
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Edited())
+
+    def on_descendant_focus(self) -> None:
+        for name, line in self._inputs.items():
+            self._labels[name].show([((name, "accent" if line.has_focus else "dim"),)])
+
+    def _input(self, field: Field) -> LineInput:
+        suggester = SuggestFromList(field.choices, case_sensitive=False) if field.choices else None
+        return LineInput(clean(field.value), field.hint, suggester)

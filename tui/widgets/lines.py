@@ -1,0 +1,95 @@
+"""Lines of styled text: a few fixed ones that repaint only where they changed, and a page of them that scrolls."""
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui import actions
+from tui.theme import Palette
+from tui.widgets.cells import Cell, cut, strip
+
+
+class Lines(Widget):
+    """As many lines as the style gives it; without focus, without scrolling."""
+
+    DEFAULT_CSS = """
+    Lines { height: 1; width: 1fr; }
+    """
+
+    def __init__(
+        self, palette: Palette, lines: Sequence[Cell] = (), *, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: tuple[Cell, ...] = tuple(lines)
+        self._palette = palette
+
+    def show(self, lines: Sequence[Cell]) -> None:
+        """Take other lines; those that are the same are not drawn again."""
+        old, self.lines = self.lines, tuple(lines)
+        for y in range(max(len(old), len(self.lines))):
+            if old[y : y + 1] != self.lines[y : y + 1]:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        """A line, cut to the width; nothing below the last one."""
+        width = self.size.width
+        cells = (cut(self.lines[y], width),) if y < len(self.lines) else ()
+        return strip(cells, width, self._palette)
+
+
+class Page(ScrollView, can_focus=True):
+    """Any number of lines; the keyboard scrolls. Standing at its end, it follows what is added."""
+
+    BINDINGS = actions.bindings("page")
+
+    DEFAULT_CSS = """
+    Page { scrollbar-size: 0 0; height: 1fr; overflow-x: hidden; }
+    """
+
+    def __init__(
+        self, palette: Palette, lines: Sequence[Cell] = (), *, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: tuple[Cell, ...] = tuple(lines)
+        self._palette = palette
+        self._drawn: dict[int, Cell] = {}
+
+    def show(self, lines: Sequence[Cell], follow: bool = False) -> None:
+        """Take other lines; with `follow`, a page that showed its end shows the new end."""
+        at_end = round(self.scroll_y) >= len(self.lines) - self.size.height
+        self.lines = tuple(lines)
+        self.virtual_size = Size(self.size.width, len(self.lines))
+        if follow and at_end:
+            self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
+        for y, old in list(self._drawn.items()):
+            if self._line(y) != old:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        line = self._drawn[y] = self._line(y)
+        return strip((line,), self.size.width, self._palette)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._drawn.clear()
+        self.virtual_size = Size(event.size.width, len(self.lines))
+
+    def action_line(self, step: int) -> None:
+        self._scroll(step)
+
+    def action_page(self, step: int) -> None:
+        self._scroll(step * max(1, self.size.height - 1))
+
+    def action_end(self, step: int) -> None:
+        self._scroll(step * len(self.lines))
+
+    def _scroll(self, by: int) -> None:
+        last = max(0, len(self.lines) - self.size.height)
+        self.scroll_to(y=max(0, min(last, round(self.scroll_y) + by)), animate=False, force=True)
+
+    def _line(self, y: int) -> Cell:
+        number = y + round(self.scroll_y)
+        return cut(self.lines[number], self.size.width) if number < len(self.lines) else ()
