@@ -5,7 +5,7 @@ from msgspec import Struct
 from state.database import Connection, rows
 
 SlotState = str
-"""`started`, `finished`, `failed`, `refused`, `missed`, `overlap`, `paused`, `unchanged`, `interrupted`."""
+"""`started`, `finished`, `failed`, `refused`, `missed`, `overlap`, `paused`, `interrupted`."""
 
 
 class Slot(Struct, frozen=True):

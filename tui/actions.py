@@ -185,20 +185,18 @@ KEY_NAMES = {
 """How a key is written where Textual's name for it is longer."""
 
 SESSION_LETTERS = (
-    ("!", "needs you"),
     (">", "working"),
     ("z", "waiting on its own timer"),
     (".", "idle"),
     ("o", "observed: another tool's session, watched and counted, not gated"),
 )
 SLOT_LETTERS = (
-    ("v", "verified"),
+    ("v", "finished"),
     ("f", "failed"),
     ("r", "refused by the gate"),
     ("m", "missed: no engine ran"),
     ("o", "overlap: the run before it was still going"),
     ("p", "paused"),
-    ("u", "unchanged: nothing to do, 0 tokens"),
     ("i", "interrupted"),
     (">", "running"),
 )

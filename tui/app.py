@@ -13,9 +13,10 @@ from textual.screen import ModalScreen
 
 from engine.contract.orders import FireJob, Nothing
 from state.home import Home
-from tui import actions, feed, messages
+from tui import actions, changes, messages
+from tui.changes import Change
 from tui.clean import Guard
-from tui.feed import Change, Feed
+from tui.feed import Feed
 from tui.link import Link
 from tui.opening import Opening
 from tui.panes import messages as asked
@@ -119,7 +120,7 @@ class Console(Opening):
     on_runs_changed = on_events_changed = on_notices_changed = on_spend_changed = on_event_of_feed
     on_header_changed = on_state_unreadable = on_detail_changed = on_event_of_feed
 
-    def on_config_changed(self, change: feed.ConfigChanged) -> None:
+    def on_config_changed(self, change: changes.ConfigChanged) -> None:
         self.config, self.zone = change.config, change.zone
         self.on_event_of_feed(change)
         while self.waiting:
@@ -142,7 +143,7 @@ class Console(Opening):
         if message.failed is not None:
             message.failed(message.line)
 
-    def on_asked_once(self, message: feed.AskedOnce) -> None:
+    def on_asked_once(self, message: changes.AskedOnce) -> None:
         message.done(message.value)
 
     def on_verdict_came(self, message: messages.VerdictCame) -> None:

@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,108 +20,15 @@ from textual.message import Message
 from state import database
 from state.database import Connection
 from state.errors import QuarterdeckError
-from state.events import Event, Notice
 from state.home import Home
-from state.runs import Run
-from tui import views
+from tui import changes, views
 from tui.clean import clean
-from tui.views import Gone, Reading, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
+from tui.views import Reading
 
 POLL_S = 0.1
 TICK_S = 1.0
 REST = 4
 """After a reading, rest for so many times as long: a scan that commits all the time must not keep us busy."""
-
-
-@dataclass
-class SessionsChanged(Message):
-    board: SessionBoard
-
-
-@dataclass
-class JobsChanged(Message):
-    rows: tuple[Any, ...]
-
-
-@dataclass
-class BudgetsChanged(Message):
-    rows: tuple[Any, ...]
-
-
-@dataclass
-class SkillsChanged(Message):
-    board: SkillBoard
-
-
-@dataclass
-class RunsChanged(Message):
-    rows: tuple[Run, ...]
-
-
-@dataclass
-class EventsChanged(Message):
-    rows: tuple[Event, ...]
-
-
-@dataclass
-class NoticesChanged(Message):
-    rows: tuple[Notice, ...]
-
-
-@dataclass
-class SpendChanged(Message):
-    spend: Spend
-
-
-@dataclass
-class HeaderChanged(Message):
-    engine: views.EngineStatus
-
-
-@dataclass
-class ConfigChanged(Message):
-    """The configuration in force is another one."""
-
-    config: Any
-    zone: tzinfo | None
-
-
-@dataclass
-class DetailChanged(Message):
-    """What a detail screen asked for with `watch`."""
-
-    detail: SessionDetail | RunDetail | Gone
-
-
-@dataclass
-class AskedOnce(Message):
-    """The answer to a single question, for whoever asked it."""
-
-    value: Any
-    done: Callable[[Any], None]
-
-
-@dataclass
-class StateUnreadable(Message):
-    """The database is there and cannot be read; an empty line when it can again."""
-
-    line: str
-
-
-Change = (
-    SessionsChanged
-    | JobsChanged
-    | BudgetsChanged
-    | SkillsChanged
-    | RunsChanged
-    | EventsChanged
-    | NoticesChanged
-    | SpendChanged
-    | HeaderChanged
-    | ConfigChanged
-    | DetailChanged
-    | StateUnreadable
-)
 
 
 class View(Struct, frozen=True):
@@ -144,14 +50,14 @@ def _next_window_ms(rows: tuple[Any, ...]) -> int | None:
 
 
 VIEWS: dict[str, View] = {
-    "sessions": View(views.session_board, SessionsChanged, 30_000),
-    "notices": View(views.notice_list, NoticesChanged, 60_000),
-    "events": View(views.event_list, EventsChanged, 60_000),
-    "jobs": View(views.job_board, JobsChanged, 60_000, _next_fire_ms),
-    "budgets": View(views.budget_board, BudgetsChanged, 60_000, _next_window_ms),
-    "skills": View(views.skill_board, SkillsChanged, 60_000),
-    "runs": View(views.run_list, RunsChanged, 60_000),
-    "spend": View(views.spend, SpendChanged, 15_000),
+    "sessions": View(views.session_board, changes.SessionsChanged, 30_000),
+    "notices": View(views.notice_list, changes.NoticesChanged, 60_000),
+    "events": View(views.event_list, changes.EventsChanged, 60_000),
+    "jobs": View(views.job_board, changes.JobsChanged, 60_000, _next_fire_ms),
+    "budgets": View(views.budget_board, changes.BudgetsChanged, 60_000, _next_window_ms),
+    "skills": View(views.skill_board, changes.SkillsChanged, 60_000),
+    "runs": View(views.run_list, changes.RunsChanged, 60_000),
+    "spend": View(views.spend, changes.SpendChanged, 15_000),
 }
 
 
@@ -191,7 +97,7 @@ class Feed:
     def watch(self, read: Callable[[Reading], Any], every_ms: int = 60_000) -> None:
         """Read this too, for the one detail screen that is open; it replaces the one before."""
         with self._lock:
-            self._views["detail"] = View(read, DetailChanged, every_ms)
+            self._views["detail"] = View(read, changes.DetailChanged, every_ms)
             self._handed.pop("detail", None)
             self._stale_ms.pop("detail", None)
         self._hurry.set()
@@ -225,7 +131,7 @@ class Feed:
             return False
         reading = self._reading(now_ms)
         for read, done in questions:
-            self._post(AskedOnce(read(reading), done))
+            self._post(changes.AskedOnce(read(reading), done))
         for name, view in chosen:
             self._hand_out(name, view, reading)
         return True
@@ -295,7 +201,7 @@ class Feed:
             return False
         self._config, self._config_stamp = boards.load_in_force(self._home), stamp
         self._zone = ZoneInfo(self._config.timezone) if self._config.timezone else None
-        self._post(ConfigChanged(self._config, self._zone))
+        self._post(changes.ConfigChanged(self._config, self._zone))
         return True
 
     def _hand_out(self, name: str, view: View, reading: Reading) -> None:
@@ -315,7 +221,7 @@ class Feed:
         status = views.engine_status(self._home)
         if status != self._engine:
             self._engine = status
-            self._post(HeaderChanged(status))
+            self._post(changes.HeaderChanged(status))
 
     def _lose(self, line: str) -> None:
         self._close()
@@ -324,4 +230,4 @@ class Feed:
     def _say(self, line: str) -> None:
         if line != self._trouble:
             self._trouble = line
-            self._post(StateUnreadable(line))
+            self._post(changes.StateUnreadable(line))

@@ -74,12 +74,12 @@ def stamp(at_ms: int, zone: tzinfo | None) -> str:
 
 
 def due(at_ms: int | None, now_ms: int, zone: tzinfo | None) -> str:
-    """`in 4 min`, `18:00`, `tomorrow 07:00`, `Mon 09:00`, `24 Dec 07:00`; never is `-`."""
+    """`in 20 s`, `in 4 min`, `18:00`, `tomorrow 07:00`, `Mon 09:00`, `24 Dec 07:00`; never is `-`."""
     if at_ms is None:
         return "-"
     left = at_ms - now_ms
     if left < MINUTE_MS:
-        return "now" if left <= 0 else "in 1 min"
+        return "now" if left <= 0 else f"in {-(-left // 10_000) * 10} s"
     if left < HOUR_MS:
         return f"in {-(-left // MINUTE_MS)} min"
     then, today = local(at_ms, zone), local(now_ms, zone).date()

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+NOTICE = "boot"
 NOTE = "Nothing starts the engine after a reboot: jobs fire while a console or `qd engine` runs."
 
 

@@ -12,6 +12,7 @@ from engine import __version__
 from engine.context.skills import discover, skill_folders
 from engine.contract.clock import Clock, SystemClock
 from engine.contract.orders import Preview, PreviewAnswer
+from engine.runtime.boot import NOTICE, starts_after_boot
 from engine.runtime.gate import Gate
 from engine.runtime.lease import Lease, consoles_attached
 from engine.runtime.live_runs import LiveRuns
@@ -121,6 +122,7 @@ class Engine:
             self._look_at_config()
             if self._clock.monotonic() >= self._skills_due:
                 await self._look_at_skills()
+                await self._look_after()
             if self._idle():
                 self._leave("idle")
             await asyncio.sleep(BEAT_S)
@@ -167,8 +169,18 @@ class Engine:
         ):
             with self._database.transaction() as tx:
                 skills.replace(tx, found)
+
+    async def _look_after(self) -> None:
+        """What need not be done at once: say what would not outlive a reboot, and forget what nobody asks for."""
+        note = await asyncio.to_thread(starts_after_boot) if self._settings.config.job else None
+        known = events.notice(self._database.connection, NOTICE)
+        now_ms = self._clock.now_ms()
         with self._database.transaction() as tx:
-            spool.forget_before(tx, self._clock.now_ms() - ANSWERS_KEPT_MS)
+            if note is None:
+                events.drop_notice(tx, NOTICE)
+            elif known is None:
+                events.raise_notice(tx, events.Notice(NOTICE, "info", note, now_ms))
+            spool.forget_before(tx, now_ms - ANSWERS_KEPT_MS)
             events.trim(tx)
 
     async def _answer_previews(self) -> None:

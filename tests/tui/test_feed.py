@@ -7,7 +7,7 @@ import pytest
 
 from state.database import open_reader
 from state.home import Home
-from tui import feed, views
+from tui import changes, views
 from tui.feed import Feed
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -33,18 +33,18 @@ def kinds(posted):
 def test_the_first_look_hands_out_everything(watched):
     _, _, first = watched
     assert kinds(first) == {
-        feed.HeaderChanged,
-        feed.ConfigChanged,
-        feed.SessionsChanged,
-        feed.JobsChanged,
-        feed.BudgetsChanged,
-        feed.SkillsChanged,
-        feed.RunsChanged,
-        feed.EventsChanged,
-        feed.NoticesChanged,
-        feed.SpendChanged,
+        changes.HeaderChanged,
+        changes.ConfigChanged,
+        changes.SessionsChanged,
+        changes.JobsChanged,
+        changes.BudgetsChanged,
+        changes.SkillsChanged,
+        changes.RunsChanged,
+        changes.EventsChanged,
+        changes.NoticesChanged,
+        changes.SpendChanged,
     }
-    board = next(message.board for message in first if isinstance(message, feed.SessionsChanged))
+    board = next(message.board for message in first if isinstance(message, changes.SessionsChanged))
     assert [row.title for row in board.rows] == ["fix flaky test", "vendor survey"]
 
 
@@ -58,8 +58,8 @@ def test_usage_changes_the_panes_that_show_usage_and_no_other(filled, watched):
     made, posted, _ = watched
     filled.spend(2, 500, key="r2")
     assert made.look(NOW_MS + 100)
-    assert kinds(posted) == {feed.SessionsChanged, feed.BudgetsChanged, feed.SpendChanged}
-    budget = next(message.rows[0] for message in posted if isinstance(message, feed.BudgetsChanged))
+    assert kinds(posted) == {changes.SessionsChanged, changes.BudgetsChanged, changes.SpendChanged}
+    budget = next(message.rows[0] for message in posted if isinstance(message, changes.BudgetsChanged))
     assert budget.taken == 1700
 
 
@@ -67,7 +67,7 @@ def test_an_event_changes_the_strip_alone(filled, watched):
     made, posted, _ = watched
     filled.event("run 2 admitted")
     made.look(NOW_MS + 100)
-    assert kinds(posted) == {feed.EventsChanged}
+    assert kinds(posted) == {changes.EventsChanged}
     assert posted[0].rows[0].text == "run 2 admitted"
 
 
@@ -75,22 +75,22 @@ def test_a_slot_changes_the_jobs_alone(filled, watched):
     made, posted, _ = watched
     filled.slot("health-check", "failed", NOW_MS + 1)
     made.look(NOW_MS + 100)
-    assert kinds(posted) == {feed.JobsChanged}
+    assert kinds(posted) == {changes.JobsChanged}
 
 
 def test_time_alone_moves_what_depends_on_it(watched):
     made, posted, _ = watched
     made.look(NOW_MS + 3_700_000)
-    assert feed.JobsChanged in kinds(posted)
-    assert feed.EventsChanged not in kinds(posted)
+    assert changes.JobsChanged in kinds(posted)
+    assert changes.EventsChanged not in kinds(posted)
 
 
 def test_another_configuration_is_taken_up(filled, watched):
     made, posted, _ = watched
     filled.home.config_in_force.write_text('[budget.week]\nwindow = "week"\ntokens = 5\n')
     made.look(NOW_MS + 100)
-    assert {feed.ConfigChanged, feed.BudgetsChanged, feed.JobsChanged} <= kinds(posted)
-    rows = next(message.rows for message in posted if isinstance(message, feed.BudgetsChanged))
+    assert {changes.ConfigChanged, changes.BudgetsChanged, changes.JobsChanged} <= kinds(posted)
+    rows = next(message.rows for message in posted if isinstance(message, changes.BudgetsChanged))
     assert [row.name for row in rows] == ["week"]
 
 
@@ -98,10 +98,10 @@ def test_it_starts_without_a_database_and_outlives_one_that_disappears(world):
     posted = []
     made = Feed(world.home, posted.append)
     assert not made.look(NOW_MS)
-    assert kinds(posted) == {feed.HeaderChanged}
+    assert kinds(posted) == {changes.HeaderChanged}
     world.session("first")
     assert made.look(NOW_MS + 100)
-    assert feed.SessionsChanged in kinds(posted)
+    assert changes.SessionsChanged in kinds(posted)
     world.close()
     for path in world.home.state.glob("quarterdeck.db*"):
         path.unlink()
@@ -109,7 +109,7 @@ def test_it_starts_without_a_database_and_outlives_one_that_disappears(world):
     posted.clear()
     world.session("second")
     assert made.look(NOW_MS + 300)
-    board = next(message.board for message in posted if isinstance(message, feed.SessionsChanged))
+    board = next(message.board for message in posted if isinstance(message, changes.SessionsChanged))
     assert [row.title for row in board.rows] == ["second"]
     made._close()
 
@@ -121,7 +121,7 @@ def test_a_database_that_is_none_is_said_and_then_taken_back(tmp_path):
     lines = []
 
     def post(message):
-        if isinstance(message, feed.StateUnreadable):
+        if isinstance(message, changes.StateUnreadable):
             lines.append(message.line)
             told.set()
 
@@ -141,7 +141,7 @@ def test_a_detail_is_read_while_it_is_watched(filled, watched):
     made.unwatch()
     filled.session("another", at_ms=NOW_MS + 5)
     made.look(NOW_MS + 200)
-    assert feed.DetailChanged not in kinds(posted)
+    assert changes.DetailChanged not in kinds(posted)
 
 
 def test_a_detail_that_is_not_there_says_so(watched):
@@ -165,7 +165,7 @@ def test_what_it_hands_out_is_clean(world):
     posted = []
     made = Feed(world.home, posted.append)
     made.look(NOW_MS)
-    board = next(message.board for message in posted if isinstance(message, feed.SessionsChanged))
+    board = next(message.board for message in posted if isinstance(message, changes.SessionsChanged))
     assert "\x1b" not in board.rows[0].title
     assert len(board.rows[0].title) <= 400
     made._close()

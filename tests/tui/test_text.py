@@ -54,7 +54,7 @@ def test_ages(passed, said):
     [
         (None, "-"),
         (-1, "now"),
-        (30_000, "in 1 min"),
+        (11_000, "in 20 s"),
         (3 * MIN + 1, "in 4 min"),
         (6 * HOUR, "18:00"),
         (19 * HOUR, "tomorrow 07:00"),

@@ -25,7 +25,6 @@ LETTERS = {
     "missed": "m",
     "overlap": "o",
     "paused": "p",
-    "unchanged": "u",
     "interrupted": "i",
 }
 """How a strip of slots says what became of each."""

@@ -22,7 +22,6 @@ SLOT_LETTERS: dict[str, tuple[str, Tone]] = {
     "missed": ("m", "warn"),
     "overlap": ("o", "warn"),
     "paused": ("p", "dim"),
-    "unchanged": ("u", "dim"),
     "interrupted": ("i", "bad"),
 }
 
@@ -53,6 +52,8 @@ class JobsPane(Pane["JobRow"]):
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
         self.zone: tzinfo | None = None
+        self.outlives_boot = True
+        """Whether anything would start the engine after a reboot."""
 
     def key(self, row: "JobRow") -> Hashable:
         return row.name
@@ -78,7 +79,9 @@ class JobsPane(Pane["JobRow"]):
 
     def note(self) -> Cell:
         paused = sum(not row.enabled for row in self.all_rows)
-        return ((f"{paused} paused", "warn"),) if paused else ()
+        boot = self.all_rows and not self.outlives_boot
+        said: Cell = ((f"{paused} paused  ", "warn"),) if paused else ()
+        return (*said, ("nothing starts the engine after a reboot", "warn")) if boot else said
 
     async def on_table_row_chosen(self) -> None:
         await self.action_edit()

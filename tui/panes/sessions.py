@@ -13,7 +13,7 @@ from tui.views import SessionBoard
 from tui.widgets.cells import Cell, Column, span
 
 SOURCE_WORDS = {"claude_code": "claude", "codex": "codex"}
-_TONES: dict[str, Tone] = {"!": "warn", ">": "accent", "o": "dim", ".": "dim"}
+_TONES: dict[str, Tone] = {">": "accent", "o": "dim", ".": "dim"}
 
 
 class SessionsPane(Pane[BoardRow]):

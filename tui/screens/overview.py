@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from tui import actions, feed
+from tui import actions, changes
 from tui.clean import clean
 from tui.panes.budgets import BudgetsPane
 from tui.panes.jobs import JobsPane
@@ -28,6 +28,9 @@ from tui.widgets.strips import EventStrip, NoticeLines
 
 if TYPE_CHECKING:
     from state.events import Notice
+
+BOOT_NOTICE = "boot"
+"""The engine's key for: nothing would start it after a reboot. The jobs pane says it, where it matters."""
 
 
 class Overview(DeckScreen):
@@ -82,37 +85,38 @@ class Overview(DeckScreen):
         self._draw_header()
         self._draw_burn()
 
-    def take(self, change: feed.Change) -> None:
+    def take(self, change: changes.Change) -> None:
         match change:
-            case feed.SessionsChanged():
+            case changes.SessionsChanged():
                 self.pane(SessionsPane).take(change.board)
-            case feed.JobsChanged():
+            case changes.JobsChanged():
                 self.panes["jobs"].show(change.rows)
-            case feed.BudgetsChanged():
+            case changes.BudgetsChanged():
                 self._day = max(
                     (r for r in change.rows if r.window == "day"), key=lambda r: r.limit_tokens, default=None
                 )
                 self.panes["budgets"].show(change.rows)
                 self._draw_header()
-            case feed.SkillsChanged():
+            case changes.SkillsChanged():
                 self.pane(SkillsPane).take(change.board)
-            case feed.RunsChanged():
+            case changes.RunsChanged():
                 self.panes["runs"].show(change.rows)
-            case feed.EventsChanged():
+            case changes.EventsChanged():
                 self.events.take(change.rows, self._zone)
-            case feed.NoticesChanged():
-                self._stored = change.rows
+            case changes.NoticesChanged():
+                self._stored = tuple(notice for notice in change.rows if notice.key != BOOT_NOTICE)
+                self.pane(JobsPane).outlives_boot = len(self._stored) == len(change.rows)
                 self._draw_notices()
-            case feed.HeaderChanged():
+            case changes.HeaderChanged():
                 self._engine = change.engine
                 self._draw_header()
-            case feed.SpendChanged():
+            case changes.SpendChanged():
                 self._spend = change.spend
                 self._draw_header()
                 self._draw_burn()
-            case feed.ConfigChanged():
+            case changes.ConfigChanged():
                 self._zone = self.pane(JobsPane).zone = change.zone
-            case feed.StateUnreadable():
+            case changes.StateUnreadable():
                 self.notice("state", change.line)
             case _:
                 pass

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from tui import actions
 from tui.screens.screen import DeckScreen
 from tui.theme import Palette
-from tui.widgets.cells import Cell
+from tui.widgets.cells import Cell, wrap
 from tui.widgets.lines import Lines, Page
 
 
@@ -24,6 +24,7 @@ class Result(DeckScreen):
     def __init__(self, palette: Palette, line: str, exit_code: int, out: Sequence[str], err: Sequence[str]) -> None:
         super().__init__(palette)
         self._line, self._exit_code = line, exit_code
+        self._page = Page(palette)
         self._body: list[Cell] = [((text, "text"),) for text in out]
         self._body += [((text, "bad"),) for text in err]
 
@@ -33,7 +34,11 @@ class Result(DeckScreen):
         if failed:
             title = (*title, (f"   exit code {self._exit_code}", "bad"))
         yield Lines(self.palette, [title], classes="-title")
-        yield Page(self.palette, self._body)
+        yield self._page
+
+    def on_resize(self) -> None:
+        width = max(20, self.size.width - 2)
+        self._page.show([part for line in self._body for part in wrap(line, width)])
 
     def action_back(self) -> None:
         self.dismiss()

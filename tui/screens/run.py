@@ -4,7 +4,7 @@ from textual.app import ComposeResult
 
 from engine.sessions.reuse import WORDS
 from state.usage import UsageRow
-from tui import actions, feed
+from tui import actions, changes
 from tui.panes.messages import StopAsked
 from tui.panes.runs import outcome_words, took
 from tui.screens.screen import DeckScreen
@@ -52,16 +52,16 @@ class RunScreen(DeckScreen):
     def on_resize(self) -> None:
         self._draw()
 
-    def take(self, change: feed.Change) -> None:
+    def take(self, change: changes.Change) -> None:
         match change:
-            case feed.DetailChanged(RunDetail() as detail) if detail.run.id == self.run_id:
+            case changes.DetailChanged(RunDetail() as detail) if detail.run.id == self.run_id:
                 settled = self.detail is not None and self.detail.run.live and not detail.run.live
                 self.detail = detail
                 self._draw()
                 self.refresh_bindings()
                 if settled or not detail.run.live:
                     self.flash("")
-            case feed.DetailChanged(Gone(line)):
+            case changes.DetailChanged(Gone(line)):
                 self.flash(line, "warn")
             case _:
                 pass

@@ -7,7 +7,7 @@ from textual.screen import Screen
 
 from tui import actions
 from tui.actions import Context
-from tui.feed import Change
+from tui.changes import Change
 from tui.theme import Palette
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from engine.sessions.reuse import WORDS
 from state.runs import Run
 from state.sessions import OURS, Generation
-from tui import actions, feed
+from tui import actions, changes
 from tui.panes.messages import ResetAsked, RunOpened, StopAsked, UndoAsked, ask
 from tui.panes.runs import outcome_words, took
 from tui.screens.screen import DeckScreen
@@ -70,14 +70,14 @@ class SessionScreen(DeckScreen):
     def on_resize(self) -> None:
         self._draw()
 
-    def take(self, change: feed.Change) -> None:
+    def take(self, change: changes.Change) -> None:
         match change:
-            case feed.DetailChanged(SessionDetail() as detail) if detail.session.id == self.session_id:
+            case changes.DetailChanged(SessionDetail() as detail) if detail.session.id == self.session_id:
                 self.detail = detail
                 self.table.show(detail.runs)
                 self._draw()
                 self.refresh_bindings()
-            case feed.DetailChanged(Gone(line)):
+            case changes.DetailChanged(Gone(line)):
                 self.flash(line, "warn")
             case _:
                 pass

@@ -3,7 +3,7 @@
 from textual.screen import Screen
 
 from tui import actions
-from tui.widgets.cells import Cell, line_width
+from tui.widgets.cells import Cell, Span, line_width
 from tui.widgets.lines import Lines
 
 _ORDER = {action.id: number for number, action in enumerate(actions.ACTIONS)}
@@ -47,9 +47,11 @@ def footer_line(screen: Screen[object], width: int) -> Cell:
         firsts.pop()
     while lasts and _width([seen[a] for a in firsts + lasts]) > width:
         lasts.pop(0)
-    return tuple(
-        part for action in firsts + lasts for part in ((seen[action][0], "accent"), (f" {seen[action][1]}   ", "dim"))
-    )
+    line: list[Span] = []
+    for action in firsts + lasts:
+        key, label = seen[action]
+        line += [(key, "accent"), (f" {label}   ", "dim")]
+    return (*line[:-1], (line[-1][0].rstrip(), "dim")) if line else ()
 
 
 def _typed(screen: Screen[object], key: str) -> bool:
