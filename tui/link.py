@@ -57,8 +57,9 @@ class Link:
 
         def write() -> Any:
             from engine.config.write import put_entry
+            from engine.runtime.settings import CHECKS
 
-            put_entry(self._home.config_file, section, name, dict(values))
+            put_entry(self._home.config_file, section, name, dict(values), CHECKS)
             return self._order("reload", Nothing())
 
         _in_thread(lambda: self._guarded("write", write, done, failed))
@@ -70,9 +71,10 @@ class Link:
 
         def write() -> Any:
             from engine.config.write import put_entry
+            from engine.runtime.settings import CHECKS
 
             for section, name, values in entries:
-                put_entry(self._home.config_file, section, name, dict(values))
+                put_entry(self._home.config_file, section, name, dict(values), CHECKS)
             return self._order("reload", Nothing())
 
         _in_thread(lambda: self._guarded("write", write, done, failed))
@@ -82,8 +84,9 @@ class Link:
 
         def write() -> Any:
             from engine.config.write import drop_entry
+            from engine.runtime.settings import CHECKS
 
-            drop_entry(self._home.config_file, section, name)
+            drop_entry(self._home.config_file, section, name, CHECKS)
             return self._order("reload", Nothing())
 
         _in_thread(lambda: self._guarded("delete", write, done, None))
@@ -98,11 +101,8 @@ class Link:
         """Run a `qd` verb. Posts CommandAnswered."""
 
         def run() -> None:
-            try:
-                from tui.cli.dispatch import capture
-            except ImportError:
-                self._post(OrderFailed("command", "the command line is not part of this installation"))
-                return
+            from tui.cli.dispatch import capture
+
             code, out, err = capture(words, self._home)
             self._post(CommandAnswered(line, code, out, err))
 
