@@ -6,6 +6,7 @@ the engine's rooms and are imported when first needed, since the first paint mus
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -206,9 +207,14 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         held=ledger.held_by(connection, run.id),
         generation=generation.number if generation else None,
         session_title=clean_record(session).title if session else None,
-        tail=tuple(_tail(folder / "stdout.log")),
+        tail=tuple(_tail(folder / "result.txt" if _answered(run, folder) else folder / "stdout.log")),
         errors=tuple(_tail(folder / "stderr.log")),
     )
+
+
+def _answered(run: runs.Run, folder: Path) -> bool:
+    """Whether there is an answer to show in place of what the child printed."""
+    return not run.live and (folder / "result.txt").exists()
 
 
 def _decoded(text: str, kind: Any) -> Any:

@@ -50,12 +50,13 @@ class Seen(Struct, frozen=True):
 
 def recap(task: str, files: list[File], notes: int, before: dict[str, Seen] | None) -> list[str]:
     """The lines of the recap; `before` is what the last run saw, None for a first one."""
-    lines = [f"Task: {clean(task) or '(none)'}", _read(files, notes)]
+    items = list(open_items(files))
+    lines = [f"{_several(len(items), 'open item')} in {_read(files, notes)}", f"Task: {clean(task) or '(none)'}"]
     if before is not None:
         lines += ["", "## Changed since the last run", *_listed(changes(files, before))]
     if not any(file.text.strip() for file in files):
         return [*lines, "", "Nothing to report: no file was given, or all of them are empty."]
-    lines += ["", "## Open items", *(_listed(open_items(files)) or ["None."])]
+    lines += ["", "## Open items", *(_listed(items) or ["None."])]
     return [*lines, "", "## Salient", *(_listed(salient(files)) or ["No sentences."])]
 
 
@@ -150,7 +151,7 @@ def _cut(lines: list[str], kept: int) -> str:
 def _read(files: list[File], notes: int) -> str:
     lines = sum(file.text.count("\n") + (not file.text.endswith("\n") and bool(file.text)) for file in files)
     others = f"; {_several(notes, 'other part')}" if notes else ""
-    return f"Read: {_several(len(files), 'file')} with {_several(lines, 'line')}{others}"
+    return f"{_several(len(files), 'file')} with {_several(lines, 'line')}{others}"
 
 
 def _several(number: int, what: str) -> str:

@@ -26,6 +26,7 @@ from engine.runtime.settling import settle
 from state import events, runs, sessions
 from state.database import Database
 from state.errors import QuarterdeckError, Refused, StateError
+from state.files import write_private
 from state.home import Home
 
 OUTPUT_CAP_BYTES = 4 * 1024 * 1024
@@ -155,17 +156,13 @@ class LiveRuns:
         return EndRecord("could_not_start", None, None, now_ms, now_ms, 0.0, why=why)
 
     def _settle(self, run_id: int, end: EndRecord, result: AdapterResult | None) -> None:
-        """Usage, reservation, claims, slot, run and event: one transaction."""
+        """Usage, reservation, claims, slot, run and event: one transaction. The answer is there before it."""
+        if result is not None and result.text:
+            with contextlib.suppress(OSError):  # the folder may be gone or full; the outcome is in the database
+                answer = result.text.encode("utf-8", "replace")
+                write_private(self._home.run_folder(run_id) / "result.txt", answer)
         with self._database.transaction() as tx:
             settle(tx, runs.get(tx, run_id), end, result, self._clock.now_ms())
-        self._keep_text(run_id, result)
-
-    def _keep_text(self, run_id: int, result: AdapterResult | None) -> None:
-        if result is not None and result.text:
-            with contextlib.suppress(OSError):  # the folder may be gone; the outcome is in the database
-                path = self._home.run_folder(run_id) / "result.txt"
-                path.write_text(result.text, encoding="utf-8", errors="replace")
-                path.chmod(0o600)
 
 
 def _start(folder: Path, run: runs.Run, request: AdapterRequest, config: Config) -> None:

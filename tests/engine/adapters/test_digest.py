@@ -26,7 +26,7 @@ def test_a_new_conversation(bench: "Bench") -> None:
     (bench.workspace / "notes.md").write_text("- [ ] on disk, but not injected\n")
     result = bench.run(DIGEST, bench.request(RULES, notes("- [ ] fetch the pilot\n"), TASK))
     assert result.ok
-    assert result.text.startswith("Task: What is open?\nRead: 1 file with 1 line; 1 other part\n")
+    assert result.text.startswith("1 open item in 1 file with 1 line; 1 other part\nTask: What is open?\n")
     assert "- notes.md:1 [ ] fetch the pilot" in result.text
     assert "on disk" not in result.text
     assert "Changed since" not in result.text

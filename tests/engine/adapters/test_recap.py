@@ -59,8 +59,8 @@ def test_open_items(line: str, item: str | None) -> None:
 
 def test_all_sections() -> None:
     assert recap("Look around\n", [File("notes.md", NOTES)], 2, None) == [
+        "5 open items in 1 file with 10 lines; 2 other parts",
         "Task: Look around",
-        "Read: 1 file with 10 lines; 2 other parts",
         "",
         "## Open items",
         "- notes.md:3 [ ] ask for the tide table",
@@ -83,7 +83,7 @@ def test_nothing_to_report_is_said(files: list[File]) -> None:
 
 def test_no_open_items_is_said() -> None:
     lines = recap("", [File("a", "All quiet on deck.")], 0, None)
-    assert lines[0] == "Task: (none)"
+    assert lines[1] == "Task: (none)"
     assert lines[lines.index("## Open items") + 1] == "None."
 
 
@@ -130,7 +130,7 @@ def test_salient_is_spread_over_headings() -> None:
 def test_lines_are_left_out_from_the_end_and_counted() -> None:
     lines = recap("Task", [File("notes.md", NOTES)], 0, None)
     text = within(lines, 60, tokens)
-    assert text.startswith("Task: Task\nRead: ")
+    assert "\nTask: Task\n" in text
     assert "- notes.md:3" in text
     kept = text.split("\n")
     assert kept[-1] == f"({len(lines) - len(kept) + 1} lines left out)"
