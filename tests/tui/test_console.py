@@ -369,3 +369,17 @@ def test_nothing_heavy_is_imported_before_the_first_paint():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_keys_that_come_in_one_go_act_in_their_order(filled, drive):
+    """A slow link delivers several at once: the `n` after a `3` is for the budgets."""
+
+    async def scenario(pilot):
+        from textual import events
+
+        await pilot.sees("fix flaky test")
+        for key in ("2", "3", "n"):
+            pilot.app.post_message(events.Key(key, key))
+        await pilot.sees("New budget")
+
+    drive(filled.home, scenario)
