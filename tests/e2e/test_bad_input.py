@@ -1,6 +1,7 @@
 """What goes wrong before anything runs: one plain line, the right exit code, nothing lost, never a traceback."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -67,6 +68,7 @@ def test_the_console_on_a_pipe(desk, words):
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
+@pytest.mark.skipif(shutil.which("script") is None, reason="needs script, from util-linux")
 def test_the_console_on_a_dumb_terminal(desk, term):
     desk.env["TERM"] = term
     command = f"{' '.join(desk.argv)}; echo exit=$?"

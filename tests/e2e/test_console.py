@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -12,6 +13,8 @@ CLAUDE_LOG = ".claude/projects/-home-op-work/11111111-2222-4333-8444-00000000000
 @pytest.fixture
 def open_console(desk, request):
     """Opens consoles on the desk; each is a terminal of its own."""
+    if shutil.which("tmux") is None:
+        pytest.skip("needs tmux, which .ci/run installs")
     from importlib.util import module_from_spec, spec_from_file_location
     from pathlib import Path
 
