@@ -91,7 +91,9 @@ def test_a_subagent_is_spawned_from_the_keyboard_and_its_verdict_shows_as_it_is_
     console.type("README.md")
     console.wait_for("1 file,", "every check passes")
     console.keys("C-s")
-    console.wait_for("succeeded", "mend the pump")
+    console.wait_for("succeeded", "every check passed", "1 open item")
+    console.keys("End")
+    console.wait_for("mend the pump")
 
 
 def test_a_session_is_started_afresh_and_taken_back(desk, open_console):
