@@ -86,6 +86,10 @@ class Console(Opening):
         if show is not None and self.screen is not self.overview:
             show(line, tone)
 
+    def tell(self, line: str, tone: Tone = "text") -> None:
+        """One line on the overview, whatever is in front of it."""
+        self.overview.flash(line, tone)
+
     def flash_beside(self, line: str) -> None:
         """The same for what the engine notes as an event: the overview shows that by itself."""
         if self.screen is not self.overview:

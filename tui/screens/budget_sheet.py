@@ -72,7 +72,7 @@ class BudgetSheet(Sheet):
             return
         name = self.form.values["name"]
         self.flash("writing", "dim")
-        self.console_app.link.put_entry("budget", name, entry, lambda _: self.written(f"budget {name} is in force"))
+        self.deck.link.put_entry("budget", name, entry, lambda _: self.written(f"budget {name} is in force"))
 
     def _scope(self, text: str) -> dict[str, str | None]:
         scope: dict[str, str | None] = dict.fromkeys(SCOPES)
@@ -101,7 +101,7 @@ class BudgetSheet(Sheet):
                 (f"{row.overrun:,}", "text"),
                 ("   spent beyond a reservation, or observed", "dim"),
             ),
-            (("until        ", "dim"), (stamp(row.window_end_ms, self.console_app.zone), "text"), self._left(row)),
+            (("until        ", "dim"), (stamp(row.window_end_ms, self.deck.zone), "text"), self._left(row)),
         ]
 
     def _left(self, row: "BudgetRow") -> tuple[str, Any]:

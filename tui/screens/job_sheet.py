@@ -49,7 +49,7 @@ class JobSheet(Sheet):
             return
         values = self.form.values
         self.flash("writing", "dim")
-        link = self.console_app.link
+        link = self.deck.link
         link.put_entry("job", values["name"], self._entry(), lambda _: self.written(f"job {values['name']} is written"))
 
     def _entry(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class RunScreen(DeckScreen):
         self._page.focus()
 
     def on_screen_resume(self) -> None:
-        self.console_app.feed.watch(run_detail(self.run_id), OUTPUT_EVERY_MS)
+        self.deck.feed.watch(run_detail(self.run_id), OUTPUT_EVERY_MS)
 
     def on_resize(self) -> None:
         self._draw()
@@ -82,7 +82,7 @@ class RunScreen(DeckScreen):
         self.post_message(StopAsked(self.run_id))
 
     def action_back(self) -> None:
-        self.console_app.feed.unwatch()
+        self.deck.feed.unwatch()
         self.dismiss()
 
     def _draw(self) -> None:

@@ -1,21 +1,38 @@
 """What is every screen? It takes what the feed reads, says when it is too small, and ends in a line of keys."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from datetime import tzinfo
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.screen import Screen
 
 from tui import actions
 from tui.actions import Context
 from tui.changes import Change
-from tui.theme import Palette
+from tui.theme import Palette, Tone
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from tui.app import Console
+    from tui.feed import Feed
+    from tui.link import Link
 
 MIN_WIDTH, MIN_HEIGHT = 60, 20
+
+
+class Deck(Protocol):
+    """What a screen may ask of the console that it is shown by."""
+
+    feed: "Feed"
+    link: "Link"
+    zone: tzinfo | None
+
+    def tell(self, line: str, tone: Tone = "text") -> None:
+        """Say something on the overview, which is there when the screen is gone."""
+
+    def post_message(self, message: Message) -> bool:
+        """Ask for something by a message."""
 
 
 class DeckScreen(Screen[None]):
@@ -38,9 +55,9 @@ class DeckScreen(Screen[None]):
         self.now_ms = 0
 
     @property
-    def console_app(self) -> "Console":
-        """The app, by its own type."""
-        return cast("Console", self.app)
+    def deck(self) -> Deck:
+        """The app, by what a screen needs of it."""
+        return cast("Deck", self.app)
 
     def compose(self) -> ComposeResult:
         line = f"too small: need {MIN_WIDTH}x{MIN_HEIGHT}; q quits"

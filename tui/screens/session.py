@@ -65,7 +65,7 @@ class SessionScreen(DeckScreen):
         self.table.focus()
 
     def on_screen_resume(self) -> None:
-        self.console_app.feed.watch(session_detail(self.session_id))
+        self.deck.feed.watch(session_detail(self.session_id))
 
     def on_resize(self) -> None:
         self._draw()
@@ -120,7 +120,7 @@ class SessionScreen(DeckScreen):
         self.post_message(UndoAsked())
 
     def action_back(self) -> None:
-        self.console_app.feed.unwatch()
+        self.deck.feed.unwatch()
         self.dismiss()
 
     @property

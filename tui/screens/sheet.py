@@ -77,7 +77,7 @@ class Sheet(DeckScreen):
         """The change is in force: leave, and say so on the overview."""
         if self.is_current:
             self.dismiss()
-        self.console_app.overview.flash(said)
+        self.deck.tell(said)
 
 
 def ok_line(name: str, why: str) -> Cell:

@@ -49,7 +49,7 @@ class SkillSetSheet(Sheet):
             return
         self.flash("writing", "dim")
         said = f"skill set {name} is in force"
-        self.console_app.link.put_entry("skill_set", name, {"skills": skills}, lambda _: self.written(said))
+        self.deck.link.put_entry("skill_set", name, {"skills": skills}, lambda _: self.written(said))
 
     def _wrong(self, name: str) -> str:
         if not name:
@@ -103,7 +103,7 @@ class AssignSheet(Sheet):
             if (agent.skills or "none") != self._after(name, names)
         ]
         self.flash("writing", "dim")
-        self.console_app.link.put_entries(list(entries), lambda _: self.written(f"skill set {self._set} is given"))
+        self.deck.link.put_entries(list(entries), lambda _: self.written(f"skill set {self._set} is given"))
 
     def _after(self, name: str, names: list[str]) -> str:
         if name in names:

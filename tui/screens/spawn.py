@@ -104,7 +104,7 @@ class SpawnSheet(Sheet):
             self.flash("refused: " + "; ".join(check.why for check in self._verdict.failed), "bad")
         else:
             self.flash("asked for; waiting for the engine", "dim")
-            self.console_app.link.order("run", request, self._spawned)
+            self.deck.link.order("run", request, self._spawned)
 
     def _ask(self) -> None:
         request, problem = self.request()
@@ -112,18 +112,18 @@ class SpawnSheet(Sheet):
             self._verdict = self._of = None
             self.judged([problem, (), NOTHING_SPENT])
         else:
-            self.console_app.link.preview(request)
+            self.deck.link.preview(request)
 
     def _spawned(self, answer: Any) -> None:
-        app = self.console_app
+        deck = self.deck
         if self.is_current:
             self.dismiss()
         if answer["verdict"]["ok"]:
-            app.overview.flash(f"run {answer['run']} is admitted")
-            app.post_message(RunOpened(answer["run"]))
+            deck.tell(f"run {answer['run']} is admitted")
+            deck.post_message(RunOpened(answer["run"]))
         else:
             failed = "; ".join(check["why"] for check in answer["verdict"]["checks"] if not check["ok"])
-            app.overview.flash(f"refused meanwhile: {failed}", "bad")
+            deck.tell(f"refused meanwhile: {failed}", "bad")
 
 
 def _check_line(check: Any) -> Cell:
