@@ -104,7 +104,7 @@ async def _shoot() -> None:
 
 
 def _jobs(app: Any) -> tuple[Any, ...]:
-    from tui.feed import JobsChanged
+    from tui.changes import JobsChanged
 
     change = app.latest.get(JobsChanged)
     return change.rows if change else ()
