@@ -199,7 +199,7 @@ ACTIONS: tuple[Action, ...] = (
         shown=False,
         first=True,
     ),
-    Action("yes", "enter,ctrl+s", "do it", "do what the dialog says", "sheet", ("confirm",)),
+    Action("yes", "enter", "do it", "do what the dialog says", "sheet", ("confirm",)),
     Action("complete", "tab,right", "complete", "take the completion", "sheet", ("prompt",)),
     Action("earlier", "up", "earlier", "the line before this one", "sheet", ("prompt",)),
     Action("later", "down", "later", "the line after this one", "sheet", ("prompt",), shown=False),

@@ -165,6 +165,9 @@ class Opening(App[int]):
         session = detail.session
         now = next((g for g in detail.generations if g.id == session.generation_id), None)
         number = now.number if now else 0
+        if now is None or now.provider_id is None:
+            self.flash(f"session {session.id} is fresh already; its next run starts a new conversation", "warn")
+            return
         what = (
             f"At its next run generation {number + 1} starts; generation {number} is kept.",
             "Nothing is spent and nothing is deleted.",

@@ -179,7 +179,9 @@ def _difference(path: str, old: list[str] | None, new: list[str] | None) -> Iter
         return
     added, removed = _without(new, old), _without(old, new)
     what = (
-        f"{len(added)} lines added, {len(removed)} removed" if added or removed else "in order, blanks or length only"
+        f"{_several(len(added), 'line')} added, {len(removed)} removed"
+        if added or removed
+        else "in order, blanks or length only"
     )
     yield f"- {path}: changed, {what}"
     for sign, lines in (("+", added), ("-", removed)):

@@ -56,7 +56,7 @@ def compose_request(request: RunRequest, config: Config) -> Composed:
         agent=agent,
         workspace=workspace,
         argv=argv,
-        problem=_cannot_start(agent, workspace, argv),
+        problem=_cannot_start(agent, workspace, argv, names),
         prompt=compose(
             instructions=opening[0] if opening else None,
             skills=_allowed(agent, config, workspace),
@@ -91,9 +91,11 @@ def _allowed(agent: Agent, config: Config, workspace: Path) -> list[Skill]:
     return [by_name[name] for name in config.skill_set[agent.skills].skills if name in by_name]
 
 
-def _cannot_start(agent: Agent, workspace: Path, argv: tuple[str, ...]) -> tuple[str, str]:
+def _cannot_start(agent: Agent, workspace: Path, argv: tuple[str, ...], inject: Sequence[str]) -> tuple[str, str]:
     if not workspace.is_dir():
         return f"its workspace {workspace} is not a folder", "name one that exists"
+    if agent.adapter == "digest" and not inject:
+        return "it reads the files that are injected, and none is named", "name a file to inject"
     if agent.adapter != "command":
         return ("it takes no program", "leave out what follows --") if argv else ("", "")
     if not argv:

@@ -149,7 +149,7 @@ class Engine:
                 events.add(tx, self._clock.now_ms(), "config", "configuration loaded")
             else:
                 short = problem.line.replace(str(self._home.config_file), self._home.config_file.name)
-                text = f"{short}; the configuration before it stays in force"
+                text = f"{short} (the one before stays in force)"
                 events.raise_notice(tx, events.Notice(CONFIG_NOTICE, "error", text, self._clock.now_ms()))
                 events.add(tx, self._clock.now_ms(), "config", text)
         self._skills_due = 0.0

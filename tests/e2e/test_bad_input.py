@@ -129,6 +129,20 @@ def test_what_is_not_there(desk, words, said):
     assert said in line_of(err)
 
 
+def test_json_shows_a_terminal_nothing_that_it_would_obey(desk):
+    desk.install_recordings()
+    log = desk.home / ".claude" / "projects" / "-home-op-work" / "11111111-2222-4333-8444-000000000001.jsonl"
+    hostile = "a\\u001b[31m\u009b31m\u202eb\u200bc"
+    log.write_text(log.read_text().replace("hello [[say:json]]", hostile))
+    desk.run("usage")
+    _, out, _ = desk.run("sessions", "--json")
+    assert not [char for char in out if char != "\n" and not char.isprintable()]
+    titles = [row["title"] for row in desk.json("sessions")["sessions"]]
+    assert "a\x1b[31m\x9b31m\u202eb\u200bc" in titles, "what was escaped decodes to what it was"
+    _, text, _ = desk.run("sessions")
+    assert not [char for char in text if char != "\n" and not char.isprintable()]
+
+
 def test_init_never_overwrites(desk):
     desk.configure("# mine\n")
     code, _, err = desk.run("init")

@@ -9,7 +9,9 @@ from state import events, sessions, skills, slots, usage
 from state.database import open_writer
 from state.home import Home
 
-NOW_MS = time.time_ns() // 1_000_000
+NOW_MS = (
+    (time.time_ns() // 1_000_000) // 60_000 * 60_000
+)  # on the minute: nothing changes in the next tenth of a second
 CONFIG = """
 timezone = "Europe/Berlin"
 [agent.coder]

@@ -10,7 +10,9 @@ from state.home import Home
 from tui import changes, views
 from tui.feed import Feed
 
-NOW_MS = time.time_ns() // 1_000_000
+NOW_MS = (
+    (time.time_ns() // 1_000_000) // 60_000 * 60_000
+)  # on the minute: nothing changes in the next tenth of a second
 
 
 @pytest.fixture

@@ -18,13 +18,22 @@ from tui.cli.verb import Context, Output, Verb, local, no_arguments, table, time
 def _set_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="what to call it")
     parser.add_argument("--window", choices=get_args(Window), help="hour, day, week or month")
-    parser.add_argument("--tokens", type=int, help="the limit in each window")
+    parser.add_argument("--tokens", type=_tokens, help="the limit in each window, like 60000, 60k or 1.5M")
     parser.add_argument("--lane", choices=get_args(Lane), help="count only this lane")
     parser.add_argument("--agent", help="count only this agent")
     parser.add_argument("--job", help="count only this job")
     parser.add_argument("--source", help="count only this source: quarterdeck, claude_code or codex")
     parser.add_argument("--warn-at", type=float, help="share of the limit from which to warn (0.8)")
     parser.add_argument("--action", choices=("refuse", "warn"), help="what happens to a run that does not fit (refuse)")
+
+
+def _tokens(text: str) -> int:
+    scales = {"k": 1_000, "m": 1_000_000}
+    number, scale = (text[:-1], scales[text[-1].lower()]) if text[-1:].lower() in scales else (text, 1)
+    try:
+        return round(float(number) * scale)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of tokens; write it like 60000, 60k or 1.5M") from None
 
 
 def _set(context: Context) -> Output:

@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+import json
+import unicodedata
 
 import msgspec
 
@@ -48,7 +50,15 @@ def before_dashes(words: list[str]) -> list[str]:
 
 
 def _as_json(data: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
+    """JSON that a terminal may be shown: what it would obey or hide is escaped, which decodes to the same."""
+    text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
+    if text.isascii():
+        return text
+    return "".join(json.dumps(char)[1:-1] if _unseen(char) else char for char in text)
+
+
+def _unseen(char: str) -> bool:
+    return not char.isascii() and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
 
 
 def _overview() -> str:

@@ -41,12 +41,11 @@ class Confirm(ModalScreen[None]):
         lines: list[Cell] = [((title, "bold"),), (), *(((line, "text"),) for line in what)]
         self._lines = Lines(palette, lines)
         self._lines.styles.height = len(lines)
-        keys: list[Cell] = [
-            (),
+        self._hint: list[Cell] = [
             (("enter", "accent"), (" do it   ", "dim"), ("esc", "accent"), (" leave it as it is", "dim")),
         ]
-        self._keys = Lines(palette, keys)
-        self._keys.styles.height = len(keys)
+        self._keys = Lines(palette, [(), *self._hint])
+        self._keys.styles.height = 1 + len(self._hint)
         self._form = Form(palette, (Field(ask, hint="goes on record with it; may stay empty"),)) if ask else None
 
     def compose(self) -> ComposeResult:
@@ -64,6 +63,7 @@ class Confirm(ModalScreen[None]):
         """Do it, unless the key came too early to have been meant; after a reason was typed, it was."""
         said = next(iter(self._form.values.values())) if self._form is not None else ""
         if not said and self.clock() - self._opened < DEAF_S:
+            self._keys.show([(("that enter came too early to have been meant; press it again", "warn"),), *self._hint])
             return
         self.dismiss()
         self._act(said)

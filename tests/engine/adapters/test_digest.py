@@ -43,7 +43,7 @@ def test_resumed_with_a_change(bench: "Bench") -> None:
     assert result.ok
     section = result.text.split("## Changed since the last run\n")[1].split("\n\n")[0]
     changed = [
-        "- notes.md: changed, 1 lines added, 1 removed",
+        "- notes.md: changed, 1 line added, 1 removed",
         "  + three",
         "  - two",
         "- new.md: new",

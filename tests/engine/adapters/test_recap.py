@@ -93,10 +93,10 @@ def test_no_open_items_is_said() -> None:
         ({"a": "x"}, {"a": "x"}, ["Nothing: all 1 files are as they were."]),
         ({}, {"a": "x"}, ["- a: new"]),
         ({"a": "x", "b": "y"}, {"a": "x"}, ["- b: gone", "- unchanged: a"]),
-        ({"a": "1\n2\n3"}, {"a": "1\n3\n4"}, ["- a: changed, 1 lines added, 1 removed", "  + 4", "  - 2"]),
-        ({"a": "1\n1"}, {"a": "1\n1\n1"}, ["- a: changed, 1 lines added, 0 removed", "  + 1"]),
+        ({"a": "1\n2\n3"}, {"a": "1\n3\n4"}, ["- a: changed, 1 line added, 1 removed", "  + 4", "  - 2"]),
+        ({"a": "1\n1"}, {"a": "1\n1\n1"}, ["- a: changed, 1 line added, 0 removed", "  + 1"]),
         ({"a": "1\n2"}, {"a": "2\n1"}, ["- a: changed, in order, blanks or length only"]),
-        ({"a": ""}, {"a": "\x1b[2J\ud800"}, ["- a: changed, 1 lines added, 0 removed", "  + [2J?"]),
+        ({"a": ""}, {"a": "\x1b[2J\ud800"}, ["- a: changed, 1 line added, 0 removed", "  + [2J?"]),
         ({"a": "x\n" * KEPT_LINES}, {"a": "y"}, ["- a: changed, too long to compare"]),
     ],
 )
