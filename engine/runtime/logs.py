@@ -41,7 +41,7 @@ class LogBook:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._scanning = False
+        self._scanning = True  # an engine that died in mid scan has left its notice: the first end takes it away
 
     def setup(self, environ: Mapping[str, str], *, follow: bool) -> bytes:
         """The reader's first line: where to look, and how far each log has been read."""

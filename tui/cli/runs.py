@@ -8,13 +8,13 @@ import msgspec
 
 from engine.config.durations import seconds
 from engine.contract.clock import iso
-from engine.contract.orders import RunRequest, StopRun
+from engine.contract.orders import Lane, RunRequest, StopRun, Trigger
 from engine.runtime.client import Client
 from engine.runtime.settings import load_strict
 from engine.sessions.reuse import WORDS
 from state import runs, usage
 from state.database import Connection, open_reader
-from state.errors import EngineUnavailable, NotFound, UsageError
+from state.errors import EngineUnavailable, NotFound
 from state.home import Home
 from tui.cli.verb import Context, Output, Verb, listed, local, table
 
@@ -58,10 +58,8 @@ def _run(context: Context) -> Output:
     return _ask(context, msgspec.structs.replace(request, session_id=context.options.session))
 
 
-def _request(context: Context, *, trigger: str, lane: str) -> RunRequest:
+def _request(context: Context, *, trigger: Trigger, lane: Lane) -> RunRequest:
     options = context.options
-    if options.argv and options.agent not in (None, "command") and "/" in options.agent:
-        raise UsageError(f"qd: '{options.agent}' is no agent", "name one of the configuration")
     return RunRequest(
         agent=options.agent or ("command" if options.argv else "digest"),
         workspace=context.workspace(),
@@ -71,8 +69,8 @@ def _request(context: Context, *, trigger: str, lane: str) -> RunRequest:
         can_write=listed(options.can_write),
         timeout_s=options.timeout,
         argv=tuple(options.argv),
-        trigger=trigger,  # type: ignore[arg-type]
-        lane=lane,  # type: ignore[arg-type]
+        trigger=trigger,
+        lane=lane,
     )
 
 
