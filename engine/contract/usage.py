@@ -9,14 +9,18 @@ from typing import Literal
 from msgspec import Struct
 
 Basis = Literal["per_run", "session_delta", "streamed", "estimated", "partial"]
+"""How the log told it: `per_run` as the response's own usage, `session_delta` as the difference of running totals,
+`streamed` as seen in a client's output, `estimated` by us, `partial` as a start-of-message snapshot and no more."""
 Confidence = Literal["final", "partial", "inferred"]
+"""`partial`: the client never wrote the finished figure. `inferred`: a rule of ours had to decide, and may be wrong."""
+SourceName = Literal["quarterdeck", "claude_code", "codex", "openclaw", "gemini", "opencode"]
 
 
 class LogRoot(Struct, frozen=True):
     """A folder in which an agent CLI keeps its session logs."""
 
     source: str
-    """`claude_code` or `codex`."""
+    """A `SourceName`."""
     provider_home: str
     """The CLI's own home, for instance `~/.claude`, resolved: part of a generation's identity."""
     folder: str
@@ -30,9 +34,12 @@ class Cursor(Struct, frozen=True):
     device: int
     inode: int
     size: int
-    """Bytes when last looked at; a smaller file was truncated."""
+    """Bytes when last looked at, those of companions (a database's `-wal`) added; a smaller file was truncated."""
+    mtime_ns: int
+    """Last change of the file or a companion, whichever is later."""
     offset: int
-    """Bytes read: the end of the last whole line."""
+    """How far it is read: the end of the last whole line in bytes, for `.zst` of the unpacked text; for a database the
+    source's own measure."""
     head_hash: str
     """Hash of the first bytes: tells a replaced file whose inode was reused."""
     carry: str = ""
@@ -51,15 +58,23 @@ class SeenSession(Struct, frozen=True):
     title: str | None = None
     """First words of the operator's first prompt; hostile text, cleaned only where it is shown."""
     model: str | None = None
+    """The model of the last main response, as the log names it."""
+    forked_from: str | None = None
+    """The provider id of the conversation that this one continues a copy of, where the log tells."""
+    context_tokens: int | None = None
+    """What the last main response had in its context: its whole prompt and its output. Not a subagent's."""
+    context_window: int | None = None
+    """The model's window in tokens, only where the log itself tells it."""
 
 
-class Response(Struct, frozen=True):
+class Response(Struct, frozen=True, array_like=True, gc=False):
     """The usage of one provider response. All counts are tokens; parts do not overlap unless said so."""
 
     key: str
     """Identity within the source: the provider's response id, else the fallback that the source's rule names."""
     at_ms: int
     model: str | None
+    """As the log names it; None when it does not."""
     input_tokens: int
     """Uncached input only."""
     cache_read_tokens: int
@@ -75,7 +90,50 @@ class Response(Struct, frozen=True):
     basis: Basis = "per_run"
     confidence: Confidence = "final"
     offset: int = 0
-    """Where in the file the evidence starts, in bytes."""
+    """Where in the file the evidence starts: bytes, or the row's number in a database."""
+    provider: str = ""
+    """Who served the model where the log tells (`anthropic`, `ollama`, ...), else empty."""
+    factors: str = ""
+    """What else moves its price, as logged, separated by spaces: `fast`, `batch`, `flex`, `priority`, `geo:us`,
+    `web:2` (web searches). Empty at standard terms."""
+    raw: str | None = None
+    """The usage object as reported, as JSON: only where it has keys that we do not know, or contradicts itself."""
+
+
+class ClientTotals(Struct, frozen=True):
+    """What a client itself says a session has used so far. Compared with our sums, never added to them. Tokens."""
+
+    kind: str
+    """The log's own name for it: `cost-state`, `thread_token_usage`."""
+    at_ms: int
+    input_tokens: int
+    """Uncached input only."""
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    cost_microusd: int | None = None
+
+
+class RateLimit(Struct, frozen=True):
+    """A subscription window as the client logged it."""
+
+    name: str
+    """`primary`, `secondary`, ..."""
+    at_ms: int
+    """When it was logged."""
+    used_percent: float
+    window_minutes: int | None
+    resets_at_ms: int | None
+    plan: str | None = None
+
+
+class SessionPart(Struct, frozen=True):
+    """What one batch says about one session."""
+
+    session: SeenSession
+    responses: tuple[Response, ...] = ()
+    totals: ClientTotals | None = None
+    """The latest ones, when this batch saw some."""
 
 
 class Discovered(Struct, frozen=True, tag="discovered"):
@@ -87,17 +145,28 @@ class Discovered(Struct, frozen=True, tag="discovered"):
 
 
 class LogBatch(Struct, frozen=True, tag="batch"):
-    """Lines of one file turned into responses, and the cursor that makes reading them again unnecessary."""
+    """Part of one file turned into responses, and the cursor that makes reading it again unnecessary."""
 
     source: str
     cursor: Cursor
-    session: SeenSession
-    responses: tuple[Response, ...] = ()
+    parts: tuple[SessionPart, ...] = ()
+    """One for a file that holds one session; a database holds many."""
+    limits: tuple[RateLimit, ...] = ()
+    """The latest of each name that this batch saw."""
     lines: int = 0
+    """Lines, or rows of a database, that were read."""
     refused: dict[str, int] = {}
     """Lines that could not be used, by reason (`bad_json`, `bad_utf8`, `too_long`, ...)."""
+    dropped: dict[str, int] = {}
+    """Reports that told again what is counted already, by the rule that says so (`stream`, `replay`, ...)."""
     restarted: bool = False
     """The file was truncated or replaced, so this batch reads it from the start again."""
+
+
+class Gone(Struct, frozen=True, tag="gone"):
+    """Logs that were read once and are not there any more."""
+
+    paths: tuple[str, ...]
 
 
 class Progress(Struct, frozen=True, tag="progress"):
@@ -124,7 +193,7 @@ class CaughtUp(Struct, frozen=True, tag="caught_up"):
     token: str
 
 
-ReaderMessage = Discovered | LogBatch | Progress | Unreadable | CaughtUp
+ReaderMessage = Discovered | LogBatch | Gone | Progress | Unreadable | CaughtUp
 
 
 class ReaderSetup(Struct, frozen=True):

@@ -19,12 +19,13 @@ from engine.contract.usage import (
     Progress,
     ReaderMessage,
     ReaderSetup,
+    SessionPart,
     Unreadable,
 )
 from engine.runtime.imports import with_import_path
 from engine.telemetry.roots import log_roots
 from state import events, sessions, usage
-from state.database import Database
+from state.database import Connection, Database
 from state.errors import EngineUnavailable
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -46,7 +47,7 @@ class LogBook:
     def setup(self, environ: Mapping[str, str], *, follow: bool) -> bytes:
         """The reader's first line: where to look, and how far each log has been read."""
         cursors = tuple(
-            Cursor(log.path, log.device, log.inode, log.size, log.offset, log.head_hash, log.carry)
+            Cursor(log.path, log.device, log.inode, log.size, 0, log.offset, log.head_hash, log.carry)
             for log in usage.log_files(self._database.connection)
         )
         return msgspec.json.encode(ReaderSetup(log_roots(environ), cursors, follow)) + b"\n"
@@ -64,22 +65,40 @@ class LogBook:
 
     def _book(self, batch: LogBatch) -> None:
         with self._database.transaction() as tx:
-            generation_id = sessions.observe(tx, **msgspec.structs.asdict(batch.session))
             log_id = usage.advance(tx, _log_file(batch, self._clock.now_ms()), batch.refused, batch.restarted)
-            for response in batch.responses:
-                fields = msgspec.structs.asdict(response)
-                usage.book(
-                    tx,
-                    usage.UsageRow(
-                        source=batch.source, generation_id=generation_id, run_id=None, log_id=log_id, **fields
-                    ),
-                )
+            for part in batch.parts:
+                self._book_part(tx, batch.source, log_id, part)
+
+    def _book_part(self, tx: Connection, source: str, log_id: int, part: SessionPart) -> None:
+        seen = msgspec.structs.asdict(part.session)
+        for later in ("forked_from", "context_tokens", "context_window"):
+            del seen[later]
+        generation_id = sessions.observe(tx, **seen)
+        for response in part.responses:
+            fields = msgspec.structs.asdict(response)
+            for later in ("provider", "factors", "raw"):
+                del fields[later]
+            usage.book(
+                tx,
+                usage.UsageRow(source=source, generation_id=generation_id, run_id=None, log_id=log_id, **fields),
+            )
 
     def _discover(self, found: Discovered) -> None:
         for start in range(0, len(found.sessions), _DISCOVERED_AT_ONCE):
             with self._database.transaction() as tx:
                 for session in found.sessions[start : start + _DISCOVERED_AT_ONCE]:
-                    sessions.observe(tx, by_name=True, **msgspec.structs.asdict(session))
+                    sessions.observe(
+                        tx,
+                        by_name=True,
+                        source=session.source,
+                        provider_home=session.provider_home,
+                        provider_id=session.provider_id,
+                        last_active_ms=session.last_active_ms,
+                        started_ms=None,
+                        workspace=None,
+                        title=None,
+                        model=None,
+                    )
 
     def _show(self, progress: Progress) -> None:
         if not progress.scanning and not self._scanning:

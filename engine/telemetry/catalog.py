@@ -1,5 +1,6 @@
 """Which log files are there? A walk and a stat of each, nothing opened; newest first where order matters."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable
@@ -17,11 +18,19 @@ _DEEPEST = 12
 
 
 class Survey:
-    """What one walk found."""
+    """What one walk found. Also the archive in which a log finds the one that it continues a copy of."""
 
     def __init__(self) -> None:
         self.files: list[LogFile] = []
         self.unreadable: list[Unreadable] = []
+        self._by_session: dict[tuple[str, str], LogFile] | None = None
+
+    def log_of(self, source: str, provider_id: str) -> LogFile | None:
+        """The log whose name tells this session id."""
+        if self._by_session is None:
+            named = ((file.root.source, file.provider_id, file) for file in self.files)
+            self._by_session = {(name, session): file for name, session, file in named if session is not None}
+        return self._by_session.get((source, provider_id))
 
     def discovered(self) -> Discovered:
         """Each session once, however many files it has, the last active first."""
@@ -48,8 +57,9 @@ def survey(roots: Iterable[LogRoot]) -> Survey:
 
 
 def survey_path(roots: Iterable[LogRoot], path: str) -> Survey:
-    """The logs at or below one path that changed."""
+    """The logs at or below one path that changed; a database's write-ahead log stands for the database."""
     found = Survey()
+    path = path.removesuffix("-wal")
     for root in roots:
         folder = str(folder_of(root))
         if root.source in SOURCES and f"{path}/".startswith(f"{folder}/"):
@@ -74,7 +84,7 @@ def _visit(root: LogRoot, entry: os.DirEntry[str], parts: tuple[str, ...], found
         if entry.is_dir():
             if len(parts) < _DEEPEST:
                 _walk(root, entry.path, parts, found)
-        elif _is_ours(root, entry.path, entry.name, found):
+        elif _is_ours(root, entry.path, parts, found):
             _add(root, entry.path, parts, entry.stat(), found)
     except OSError:
         return  # gone since the listing, or a link to nowhere
@@ -87,36 +97,40 @@ def _look(root: LogRoot, path: str, parts: tuple[str, ...], found: Survey) -> No
         return
     if stat.S_ISDIR(status.st_mode):
         _walk(root, path, parts, found)
-    elif _is_ours(root, path, parts[-1], found):
+    elif _is_ours(root, path, parts, found):
         _add(root, path, parts, status, found)
 
 
-def _is_ours(root: LogRoot, path: str, name: str, found: Survey) -> bool:
-    source = SOURCES[root.source]
-    why = source.why_unreadable(name)
-    if why is None and source.is_log(name):
-        if path.isascii() or wire_path(path) == path:
-            return True
-        why = "its name is not UTF-8"
-    if why is not None:
-        found.unreadable.append(Unreadable(wire_path(path), why))
+def _is_ours(root: LogRoot, path: str, parts: tuple[str, ...], found: Survey) -> bool:
+    if not SOURCES[root.source].is_log(parts):
+        return False
+    if path.isascii() or wire_path(path) == path:
+        return True
+    found.unreadable.append(Unreadable(wire_path(path), "its name is not UTF-8"))
     return False
 
 
 def _add(root: LogRoot, path: str, parts: tuple[str, ...], status: os.stat_result, found: Survey) -> None:
-    if stat.S_ISREG(status.st_mode):
-        found.files.append(
-            LogFile(
-                root=root,
-                path=path,
-                parts=parts,
-                size=status.st_size,
-                mtime_ns=status.st_mtime_ns,
-                device=status.st_dev,
-                inode=status.st_ino,
-                provider_id=SOURCES[root.source].provider_id(parts),
-            )
+    if not stat.S_ISREG(status.st_mode):
+        return
+    source = SOURCES[root.source]
+    size, mtime_ns = status.st_size, status.st_mtime_ns
+    for companion in source.companions(path):
+        with contextlib.suppress(OSError):
+            beside = os.stat(companion)  # noqa: PTH116 - one of thousands, on every sweep
+            size, mtime_ns = size + beside.st_size, max(mtime_ns, beside.st_mtime_ns)
+    found.files.append(
+        LogFile(
+            root=root,
+            path=path,
+            parts=parts,
+            size=size,
+            mtime_ns=mtime_ns,
+            device=status.st_dev,
+            inode=status.st_ino,
+            provider_id=source.provider_id(parts),
         )
+    )
 
 
 def wire_path(path: str) -> str:

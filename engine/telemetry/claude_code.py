@@ -4,13 +4,16 @@ Field names as written by 2.1.329 and earlier. A response is found by the type o
 depth: tool results, progress rows and quoted text carry such keys too. `cost-state` totals are never added.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 from msgspec import Struct
 
-from engine.contract.usage import Response
+from engine.contract.usage import Cursor, LogBatch, Response
 from engine.telemetry.claude_rows import PROMPT, ROW, PromptRow, Row, first_words
+from engine.telemetry.line_log import read_lines
 from engine.telemetry.rows import BadRow, count, decode, first_time_ms, last_time_ms, rows_with, time_ms
-from engine.telemetry.source import TITLE_CHARS, Facts, Findings
+from engine.telemetry.source import TITLE_CHARS, Archive, Facts, Findings, LogFile
 
 
 class _Run(Struct):
@@ -35,21 +38,25 @@ class ClaudeCode:
 
     name = "claude_code"
 
-    def is_log(self, name: str) -> bool:
-        return name.endswith(".jsonl")
+    def is_log(self, parts: tuple[str, ...]) -> bool:
+        return parts[-1].endswith(".jsonl")
 
-    def why_unreadable(self, name: str) -> str | None:
-        return "compressed logs are not read yet" if name.endswith(".jsonl.zst") else None
+    def companions(self, path: str) -> tuple[str, ...]:
+        return ()
 
     def provider_id(self, parts: tuple[str, ...]) -> str | None:
         if len(parts) > 2:
             return parts[1]
         return None if parts[-1].startswith("agent-") else parts[-1].removesuffix(".jsonl")
 
-    def parser(self, parts: tuple[str, ...], carry: str, fallback_ms: int) -> "ClaudeParser":
+    def read(self, file: LogFile, cursor: Cursor | None, archive: Archive) -> Iterator[LogBatch]:
+        return read_lines(file, cursor, lambda carry: self._parser(file, carry))
+
+    def _parser(self, file: LogFile, carry: str) -> "ClaudeParser":
+        parts = file.parts
         known = _CARRY.decode(carry) if carry else _Carry(Facts(self.provider_id(parts)))
         main = len(parts) <= 2 and not parts[-1].startswith("agent-")
-        return ClaudeParser(known, parts[-1].removesuffix(".jsonl"), main, fallback_ms)
+        return ClaudeParser(known, parts[-1].removesuffix(".jsonl"), main, file.mtime_ms)
 
 
 class ClaudeParser:

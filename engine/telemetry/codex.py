@@ -7,15 +7,17 @@ is left to a later deepening. The part that is safe is done here: a record that 
 """
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct
 
-from engine.contract.usage import Basis, Confidence, Response
+from engine.contract.usage import Basis, Confidence, Cursor, LogBatch, Response
 from engine.telemetry import codex_rows as codex
 from engine.telemetry.codex_rows import Row, Tokens
+from engine.telemetry.line_log import read_lines
 from engine.telemetry.rows import BadRow, decode, last_time_ms, time_ms
-from engine.telemetry.source import TITLE_CHARS, Facts, Findings
+from engine.telemetry.source import TITLE_CHARS, Archive, Facts, Findings, LogFile
 
 _THREAD_ID = re.compile(r"^rollout-.*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE)
 # Records whose `token_count` has not come yet. One is usual; more only when rows were lost.
@@ -47,20 +49,23 @@ class Codex:
 
     name = "codex"
 
-    def is_log(self, name: str) -> bool:
-        return name.startswith("rollout-") and name.endswith(".jsonl")
+    def is_log(self, parts: tuple[str, ...]) -> bool:
+        return parts[-1].startswith("rollout-") and parts[-1].endswith(".jsonl")
 
-    def why_unreadable(self, name: str) -> str | None:
-        return "compressed logs are not read yet" if name.endswith(".jsonl.zst") else None
+    def companions(self, path: str) -> tuple[str, ...]:
+        return ()
 
     def provider_id(self, parts: tuple[str, ...]) -> str | None:
         found = _THREAD_ID.match(parts[-1].removesuffix(".jsonl"))
         return found.group(1) if found else None
 
-    def parser(self, parts: tuple[str, ...], carry: str, fallback_ms: int) -> "CodexParser":
-        thread_id = self.provider_id(parts)
+    def read(self, file: LogFile, cursor: Cursor | None, archive: Archive) -> Iterator[LogBatch]:
+        return read_lines(file, cursor, lambda carry: self._parser(file, carry))
+
+    def _parser(self, file: LogFile, carry: str) -> "CodexParser":
+        thread_id = self.provider_id(file.parts)
         known = _CARRY.decode(carry) if carry else _Carry(Facts(thread_id), thread_id)
-        return CodexParser(known, parts[-1].removesuffix(".jsonl"), fallback_ms)
+        return CodexParser(known, file.parts[-1].removesuffix(".jsonl"), file.mtime_ms)
 
 
 class CodexParser:

@@ -37,6 +37,8 @@ def continues(file: int, status: os.stat_result, cursor: Cursor) -> bool:
     """Whether an open file still begins with what the cursor has read."""
     if (status.st_dev, status.st_ino) != (cursor.device, cursor.inode) or status.st_size < cursor.offset:
         return False
+    if status.st_size == cursor.size and status.st_mtime_ns != cursor.mtime_ns:
+        return False  # written again at the same length: only reading it tells what changed
     if cursor.offset and os.pread(file, 1, cursor.offset - 1) != b"\n":
         return False
     return _same_head(file, cursor.head_hash)

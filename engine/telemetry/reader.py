@@ -17,8 +17,7 @@ from collections.abc import Callable
 import msgspec
 
 from engine.contract.usage import CatchUp, CaughtUp, Progress, ReaderMessage, ReaderSetup, Unreadable
-from engine.telemetry.catalog import Survey, folder_of, survey, survey_path, wire_path
-from engine.telemetry.ingest import read_log
+from engine.telemetry.catalog import SOURCES, Survey, folder_of, survey, survey_path, wire_path
 from engine.telemetry.source import LogFile
 from engine.telemetry.watcher import Changed, NotWatched, Watcher
 
@@ -43,6 +42,7 @@ class Reader:
         self._reading: str | None = None
         self._tokens: deque[str] = deque()
         self._watcher = Watcher(events.put)
+        self._archive = Survey()
         self._progress = Progress(0, 0, 0, 0, scanning=True)
         self._next_progress = self._next_sweep = 0.0
 
@@ -139,7 +139,7 @@ class Reader:
 
     def _sweep(self) -> Survey:
         self._next_sweep = time.monotonic() + SWEEP_S
-        found = survey(self._setup.roots)
+        found = self._archive = survey(self._setup.roots)
         for problem in found.unreadable:
             self._report(problem)
         return found
@@ -153,7 +153,7 @@ class Reader:
         if looked is not None:
             return looked != _stamp(file)
         cursor = self._cursors.get(file.path)
-        same = cursor and (cursor.device, cursor.inode, cursor.size) == (file.device, file.inode, file.size)
+        same = cursor and (cursor.device, cursor.inode, cursor.size, cursor.mtime_ns) == _stamp(file)
         return not same
 
     def _read(self, file: LogFile, between: Callable[[], None] = lambda: None) -> None:
@@ -161,7 +161,8 @@ class Reader:
             return
         self._looked[file.path] = _stamp(file)
         try:
-            for batch in read_log(file, self._cursors.get(file.path)):
+            source = SOURCES[file.root.source]
+            for batch in source.read(file, self._cursors.get(file.path), self._archive):
                 self._cursors[file.path] = batch.cursor
                 self._send(batch)
                 between()

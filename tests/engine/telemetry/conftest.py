@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 
 from engine.contract.usage import LogRoot
-from engine.telemetry.catalog import survey
-from engine.telemetry.ingest import read_log
+from engine.telemetry.catalog import SOURCES, survey
 from engine.telemetry.source import best_of
 
 
@@ -21,6 +20,7 @@ class LogHome:
         self.responses = {}
         self.sessions = {}
         self.refused = Counter()
+        self.dropped = Counter()
         self.batches = []
 
     def write(self, name, *rows):
@@ -40,14 +40,18 @@ class LogHome:
 
     def read(self):
         """Everything new; returns the batches of this time."""
-        new = [batch for file in survey([self.root]).files for batch in read_log(file, self.cursors.get(file.path))]
+        found = survey([self.root])
+        source = SOURCES[self.root.source]
+        new = [batch for file in found.files for batch in source.read(file, self.cursors.get(file.path), archive=found)]
         for batch in new:
             self.cursors[batch.cursor.path] = batch.cursor
-            self.sessions[batch.session.provider_id] = batch.session
             self.refused.update(batch.refused)
-            for response in batch.responses:
-                known = self.responses.get(response.key)
-                self.responses[response.key] = best_of(known, response) if known else response
+            self.dropped.update(batch.dropped)
+            for part in batch.parts:
+                self.sessions[part.session.provider_id] = part.session
+                for response in part.responses:
+                    known = self.responses.get(response.key)
+                    self.responses[response.key] = best_of(known, response) if known else response
         self.batches += new
         return new
 

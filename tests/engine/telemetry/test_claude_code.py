@@ -198,16 +198,20 @@ def test_a_title_is_remembered_over_reads(claude_home):
 def test_a_subagents_responses_belong_to_its_parent_but_say_nothing_else_of_it(claude_home, name):
     claude_home.write(name, prompt("the task", isSidechain=False), row(1, "msg_7", model="claude-haiku-4-5"))
     (batch,) = claude_home.read()
-    assert batch.session.provider_id == SESSION
-    assert (batch.session.title, batch.session.model, batch.session.started_ms) == (None, None, None)
-    assert [response.model for response in batch.responses] == ["claude-haiku-4-5"]
+    assert batch.parts[0].session.provider_id == SESSION
+    assert (batch.parts[0].session.title, batch.parts[0].session.model, batch.parts[0].session.started_ms) == (
+        None,
+        None,
+        None,
+    )
+    assert [response.model for response in batch.parts[0].responses] == ["claude-haiku-4-5"]
 
 
 def test_a_resumed_copy_has_its_own_session_and_the_same_keys(claude_home):
     claude_home.write(FILE, row(1))
     claude_home.write("-home-x/copy.jsonl", row(1))
     claude_home.read()
-    assert {batch.session.provider_id for batch in claude_home.batches} == {SESSION, "copy"}
+    assert {batch.parts[0].session.provider_id for batch in claude_home.batches} == {SESSION, "copy"}
     assert claude_home.totals() == (4, 100, 20, 10)
 
 

@@ -2,8 +2,6 @@
 
 import pytest
 
-from engine.telemetry.catalog import survey
-
 THREAD = "01a1fb94-9990-7dc2-aaa2-018b37779d51"
 PARENT = "01a1fb94-0000-7dc2-aaa2-018b37779d51"
 FILE = f"2026/11/21/rollout-2026-11-21T00-49-42-{THREAD}.jsonl"
@@ -180,15 +178,6 @@ def test_title_and_session_facts(codex_home, event):
     session = home.sessions[THREAD]
     assert (session.title, session.workspace) == ("fix it", "/w")
     assert (session.started_ms, session.last_active_ms) == (1794304800000, 1794304805100)
-
-
-def test_compressed_logs_are_reported_not_missing(codex_home):
-    path = codex_home.write(FILE + ".zst", b"")
-    found = survey([codex_home.root])
-    assert [(problem.path, problem.why) for problem in found.unreadable] == [
-        (str(path), "compressed logs are not read yet")
-    ]
-    assert found.files == []
 
 
 def test_a_file_name_without_a_thread_takes_the_id_from_its_meta(codex_home):

@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.contract.usage import LogRoot
-from engine.telemetry import ingest
-from engine.telemetry.catalog import survey
-from engine.telemetry.ingest import read_log
+from engine.telemetry import line_log
+from engine.telemetry.catalog import SOURCES, survey
 from engine.telemetry.source import best_of
 
 FILE = "-home-x/s1.jsonl"
@@ -36,7 +35,7 @@ def test_a_torn_tail_is_read_once_it_is_whole(claude_home):
     assert claude_home.read() == []
     claude_home.append(FILE, whole[40:])
     (batch,) = claude_home.read()
-    assert [response.key for response in batch.responses] == ["msg_2"]
+    assert [response.key for response in batch.parts[0].responses] == ["msg_2"]
     assert not batch.restarted
 
 
@@ -46,8 +45,10 @@ def test_only_what_is_new_is_read(claude_home):
     assert claude_home.read() == []
     claude_home.append(FILE, claude(2))
     (batch,) = claude_home.read()
-    assert [(response.key, response.offset) for response in batch.responses] == [("msg_2", len(line(claude(1))))]
-    assert path.read_bytes()[batch.responses[0].offset :] == line(claude(2))
+    assert [(response.key, response.offset) for response in batch.parts[0].responses] == [
+        ("msg_2", len(line(claude(1))))
+    ]
+    assert path.read_bytes()[batch.parts[0].responses[0].offset :] == line(claude(2))
 
 
 def test_a_truncated_file_is_read_from_its_start(claude_home):
@@ -56,7 +57,7 @@ def test_a_truncated_file_is_read_from_its_start(claude_home):
     claude_home.write(FILE, claude(20))
     (batch,) = claude_home.read()
     assert batch.restarted
-    assert [response.key for response in batch.responses] == ["msg_20"]
+    assert [response.key for response in batch.parts[0].responses] == ["msg_20"]
 
 
 def test_a_file_emptied_tells_so(claude_home):
@@ -75,7 +76,7 @@ def test_another_content_in_the_same_inode_is_read_from_its_start(claude_home):
     (batch,) = claude_home.read()
     assert path.stat().st_ino == inode
     assert batch.restarted
-    assert [response.key for response in batch.responses] == ["msg_5", "msg_6", "msg_7"]
+    assert [response.key for response in batch.parts[0].responses] == ["msg_5", "msg_6", "msg_7"]
 
 
 def test_the_same_head_but_no_line_end_where_one_was_is_another_file(claude_home):
@@ -85,7 +86,7 @@ def test_the_same_head_but_no_line_end_where_one_was_is_another_file(claude_home
     claude_home.write(FILE, head, {**claude(2), "padding": "z" * 500})
     (batch,) = claude_home.read()
     assert batch.restarted
-    assert [response.key for response in batch.responses] == ["msg_2"]
+    assert [response.key for response in batch.parts[0].responses] == ["msg_2"]
 
 
 def test_another_inode_is_another_file(claude_home):
@@ -172,13 +173,13 @@ def test_a_damaged_codex_row_is_still_counted(codex_home):
 
 
 def test_a_big_file_comes_in_small_batches_and_a_cursor_in_its_middle_is_not_its_end(claude_home, monkeypatch):
-    monkeypatch.setattr(ingest, "BATCH_RESPONSES", 10)
+    monkeypatch.setattr(line_log, "BATCH_RESPONSES", 10)
     path = claude_home.write(FILE, *({**claude(n), "pad": "x" * 9000} for n in range(200)))
     batches = claude_home.read()
     assert len(batches) > 3
     assert all(batch.cursor.size == batch.cursor.offset for batch in batches)
     assert batches[-1].cursor.size == path.stat().st_size
-    assert len(claude_home.responses) == sum(len(batch.responses) for batch in batches) == 200
+    assert len(claude_home.responses) == sum(len(batch.parts[0].responses) for batch in batches) == 200
 
 
 def codex_rows(steps):
@@ -215,10 +216,11 @@ def read_in_steps(source, folder, name, data, cuts):
             with path.open("ab") as file:
                 file.write(data[written:cut])
             written = max(written, cut)
-            for batch in read_log(survey([root]).files[0], cursor):
+            found = survey([root])
+            for batch in SOURCES[source].read(found.files[0], cursor, found):
                 assert not batch.restarted
                 cursor = batch.cursor
-                for response in batch.responses:
+                for response in batch.parts[0].responses:
                     known = merged.get(response.key)
                     merged[response.key] = best_of(known, response) if known else response
         return merged

@@ -4,7 +4,7 @@ import os
 import queue
 
 from engine.contract.usage import LogBatch, ReaderSetup
-from engine.telemetry import ingest
+from engine.telemetry import line_log
 from engine.telemetry.reader import Reader
 from engine.telemetry.watcher import Changed
 
@@ -31,7 +31,7 @@ def keys_sent(home, react):
             react(len(batches), events)
 
     Reader(ReaderSetup((home.root,), follow=False), send, events).run()
-    return [response.key for batch in batches for response in batch.responses]
+    return [response.key for batch in batches for response in batch.parts[0].responses]
 
 
 def test_a_changed_file_jumps_the_queue_of_the_first_scan(claude_home):
@@ -46,7 +46,7 @@ def test_a_changed_file_jumps_the_queue_of_the_first_scan(claude_home):
 
 
 def test_a_changed_file_is_read_between_two_batches_of_a_big_one(claude_home, monkeypatch):
-    monkeypatch.setattr(ingest, "BATCH_RESPONSES", 1)
+    monkeypatch.setattr(line_log, "BATCH_RESPONSES", 1)
     path = claude_home.write("p/big.jsonl", *(row(f"msg_{number}") for number in range(90)))
     other = claude_home.folder / "p" / "other.jsonl"
 

@@ -34,8 +34,8 @@ def stated_by_claude(path):
 def test_claude_rows_equal_the_cost_state(recorded_home, name, pinned, responses, title):
     home = recorded_home(DATA / "claude", "claude_code", "projects")
     home.read()
-    own = [batch for batch in home.batches if batch.session.provider_id == name]
-    found = [response for batch in own for response in batch.responses]
+    own = [batch for batch in home.batches if batch.parts[0].session.provider_id == name]
+    found = [response for batch in own for response in batch.parts[0].responses]
     totals = tuple(
         sum(getattr(response, field) for response in found)
         for field in ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")

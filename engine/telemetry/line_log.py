@@ -1,28 +1,46 @@
-"""What is new in one log file since its cursor? Joins lines and parser into batches of bounded size."""
+"""What is new in one log of JSON lines since its cursor? Joins lines and parser into batches of bounded size."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 
-from engine.contract.usage import Cursor, LogBatch, SeenSession
-from engine.telemetry.catalog import SOURCES
+from engine.contract.usage import Cursor, LogBatch
 from engine.telemetry.lines import Block, blocks, continues, head_hash
-from engine.telemetry.source import LogFile, Parser
+from engine.telemetry.source import Facts, Findings, LogFile
 
 # A batch is one write of the engine; it ends with the block in which it reaches one of these.
 BATCH_LINES = 2_000
 BATCH_RESPONSES = 500
 
 
-def read_log(file: LogFile, cursor: Cursor | None) -> Iterator[LogBatch]:
+class Parser(Protocol):
+    """Turns whole lines of one file into findings. Its memory between two reads is its carry."""
+
+    findings: Findings
+    facts: Facts
+
+    def feed(self, block: bytes, start: int) -> None:
+        """Read whole lines; `start` is the offset in the file, in bytes, of the first."""
+
+    def carry(self) -> str:
+        """What a later parser of this file must be given, as JSON."""
+
+
+ParserOf = Callable[[str], Parser]
+"""A parser for a file, given the carry of the one before or an empty one. Raises `msgspec.DecodeError` on a carry that
+is not this source's."""
+
+
+def read_lines(file: LogFile, cursor: Cursor | None, parser_of: ParserOf) -> Iterator[LogBatch]:
     """The batches that bring a cursor to the end of its file; none when no whole line came. Raises `OSError`."""
     with _opened(file.path) as opened:
         status = os.fstat(opened)
-        parser = _continued(file, cursor) if cursor and continues(opened, status, cursor) else None
+        parser = _continued(cursor, parser_of) if cursor and continues(opened, status, cursor) else None
         offset = cursor.offset if cursor and parser else 0
-        pending = _Pending(file, parser or _fresh(file), opened, status, offset)
+        pending = _Pending(file, parser or parser_of(""), opened, status, offset)
         pending.restarted = cursor is not None and parser is None
         for block in blocks(opened, offset, status.st_size):
             pending.feed(block)
@@ -58,14 +76,16 @@ class _Pending:
     def batch(self, size: int) -> LogBatch:
         """`size` goes into the cursor: less than the file's own while there is more to read, so that a reader that
         starts again does not take the file for finished."""
-        findings = self._parser.findings
+        findings, facts = self._parser.findings, self._parser.facts
+        stem = self._file.parts[-1].removesuffix(".zst").removesuffix(".jsonl")
         made = LogBatch(
             source=self._file.root.source,
             cursor=self._cursor(size),
-            session=self._session(),
-            responses=tuple(findings.responses.values()),
+            parts=(findings.part(facts.session(self._file.root, stem, self._file.mtime_ms)),),
+            limits=tuple(findings.limits.values()),
             lines=self.lines,
             refused=findings.refused,
+            dropped=findings.dropped,
             restarted=self.restarted,
         )
         findings.clear()
@@ -79,22 +99,10 @@ class _Pending:
             device=self._status.st_dev,
             inode=self._status.st_ino,
             size=size,
+            mtime_ns=self._status.st_mtime_ns,
             offset=self.offset,
             head_hash=head_hash(self._opened, self.offset),
             carry=self._parser.carry(),
-        )
-
-    def _session(self) -> SeenSession:
-        facts = self._parser.facts
-        return SeenSession(
-            source=self._file.root.source,
-            provider_home=self._file.root.provider_home,
-            provider_id=facts.provider_id or self._file.parts[-1].removesuffix(".jsonl"),
-            last_active_ms=self._file.mtime_ms if facts.last_ms is None else facts.last_ms,
-            started_ms=facts.started_ms,
-            workspace=facts.workspace,
-            title=facts.title,
-            model=facts.model,
         )
 
 
@@ -107,13 +115,9 @@ def _opened(path: str) -> Iterator[int]:
         os.close(opened)
 
 
-def _fresh(file: LogFile) -> Parser:
-    return SOURCES[file.root.source].parser(file.parts, "", file.mtime_ms)
-
-
-def _continued(file: LogFile, cursor: Cursor) -> Parser | None:
+def _continued(cursor: Cursor, parser_of: ParserOf) -> Parser | None:
     """A parser that remembers; `None` where the carry is not one of ours, so that the file is read again."""
     try:
-        return SOURCES[file.root.source].parser(file.parts, cursor.carry, file.mtime_ms)
+        return parser_of(cursor.carry)
     except msgspec.DecodeError:
         return None
