@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.config import model
 
 HERE = Path(__file__).parent
-SECTIONS = ("Config", "EngineConfig", "Limits", "Agent", "SkillSet", "Skills", "Budget", "Job")
+SECTIONS = ("Config", "EngineConfig", "Limits", "Agent", "SkillSet", "Skills", "Budget", "ModelPrice", "Job")
 
 
 def config_page() -> str:

@@ -23,7 +23,7 @@ SQLITE_VERSION = sqlite3.sqlite_version_info
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The number of the newest migration; kept here so that a reader need not import the migrations."""
 
 BUSY_TIMEOUT_S = 5.0
@@ -36,13 +36,18 @@ class Database:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.epoch: int | None = None
+        self._durable = True
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, durable: bool = True) -> Iterator[Connection]:
         """A write that happens as a whole or not at all.
 
+        `durable=False`: the machine may lose it, whole, when its power fails; for what can be read again.
         Raises LeaseLost when another engine has taken over since: a paused engine that wakes up changes nothing.
         """
+        if durable != self._durable:
+            self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             self._fence()
@@ -78,7 +83,7 @@ def open_writer(home: Home) -> Database:
     old_umask = os.umask(0o077)
     try:
         with _closed_on_error(sqlite3.connect(home.database, **_OPTIONS)) as connection:
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
                 connection.execute(f"PRAGMA {pragma}")
             _migrate(home, connection)
     except sqlite3.Error as error:

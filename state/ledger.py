@@ -7,6 +7,7 @@ its reservation, and what observed sessions used, is overrun: recorded, never hi
 from msgspec import Struct
 
 from state.database import Connection, row
+from state.spend import Span, pieces
 
 
 class Book(Struct, frozen=True):
@@ -60,14 +61,14 @@ def book(connection: Connection, budget: str, window_start_ms: int, window_end_m
 
 def _uncovered(connection: Connection, budget: str, start_ms: int, end_ms: int, scope: Filter) -> int:
     """Tokens that no reservation of this budget stands for: observed ones, and runs older than the budget."""
+    part, parameters = pieces(Span(start_ms, end_ms))
     found = connection.execute(
-        "SELECT coalesce(sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens), 0)"
-        " FROM usage u JOIN generations g ON g.id = u.generation_id JOIN sessions s ON s.id = g.session_id"
-        " WHERE u.at_ms >= ? AND u.at_ms < ?"
-        " AND (? IS NULL OR s.lane = ?) AND (? IS NULL OR s.agent = ?) AND (? IS NULL OR s.job = ?)"
-        " AND (? IS NULL OR u.source = ?)"
-        " AND NOT EXISTS (SELECT 1 FROM reservations r WHERE r.run_id = u.run_id AND r.budget = ?)",
-        (start_ms, end_ms, *_twice(scope.lane, scope.agent, scope.job, scope.source), budget),
+        "SELECT coalesce(sum(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens + t.output_tokens), 0)"
+        f" FROM ({part}) t JOIN generations g ON g.id = t.generation_id JOIN sessions s ON s.id = g.session_id"
+        " WHERE (? IS NULL OR s.lane = ?) AND (? IS NULL OR s.agent = ?) AND (? IS NULL OR s.job = ?)"
+        " AND (? IS NULL OR g.source = ?)"
+        " AND NOT EXISTS (SELECT 1 FROM reservations r WHERE r.run_id = t.run_id AND r.budget = ?)",
+        (*parameters, *_twice(scope.lane, scope.agent, scope.job, scope.source), budget),
     ).fetchone()
     return int(found[0])
 

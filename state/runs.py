@@ -45,6 +45,18 @@ class Run(Struct, frozen=True):
     requested_ms: int
     started_ms: int | None
     ended_ms: int | None
+    task_session_reused: int | None
+    """Whether the conversation was resumed for the same task; None until tasks are known."""
+    prompt_chars: int | None
+    instructions_chars: int | None
+    has_instructions_file: int | None
+    skill_set_hash: str | None
+    """Of the names and contents of the skills that the prompt offered; None without any."""
+    skill_count: int | None
+    context_fetch_mode: str | None
+    """`full`, `delta` or `summary`; None until context is fetched."""
+    raw_usage: str | None
+    """What the agent itself reported, as JSON."""
 
     @property
     def live(self) -> bool:
@@ -148,6 +160,11 @@ def settle(
         " WHERE id = ?",
         (outcome, why, exit_code, signal, summary, ended_ms, run_id),
     )
+
+
+def note_raw_usage(tx: Connection, run_id: int, raw: str | None) -> None:
+    """What the agent itself reported, as JSON."""
+    tx.execute("UPDATE runs SET raw_usage = ? WHERE id = ?", (raw, run_id))
 
 
 def store_receipt(tx: Connection, receipt: Receipt) -> None:

@@ -7,15 +7,27 @@ from collections.abc import Callable
 
 from sqlite_utils import Database
 
+from state import rollups
+
 
 def first_house(db: Database) -> None:
     """The tables of every room, thin."""
-    for statement in _FIRST_HOUSE.split(";\n"):
+    _execute(db, _FIRST_HOUSE)
+
+
+def trusted_numbers(db: Database) -> None:
+    """Usage with its price and its roll-ups. What was read from logs is read again, what we ran ourselves is kept."""
+    _execute(db, _TRUSTED_NUMBERS)
+    rollups.add_new(db.conn, 0)
+
+
+def _execute(db: Database, statements: str) -> None:
+    for statement in statements.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house,)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house, trusted_numbers)
 """Number n is at index n - 1; the database's `user_version` is the number of the last one applied."""
 
 _FIRST_HOUSE = """
@@ -109,3 +121,108 @@ CREATE TABLE notices (
     key TEXT PRIMARY KEY, level TEXT NOT NULL, text TEXT NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT;
 """
+
+_SUMS = """
+    responses INTEGER NOT NULL, input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL, cache_write_5m_tokens INTEGER NOT NULL,
+    cache_write_1h_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,
+    cost_microusd INTEGER NOT NULL, unpriced INTEGER NOT NULL, partial INTEGER NOT NULL, inferred INTEGER NOT NULL"""
+
+_ROLLUP = (
+    "CREATE TABLE {} (at INTEGER NOT NULL, generation_id INTEGER NOT NULL, run_id INTEGER NOT NULL,"
+    f" model_id INTEGER NOT NULL, {_SUMS}, PRIMARY KEY (at, generation_id, run_id, model_id)) STRICT, WITHOUT ROWID;\n"
+)
+
+_ADDED_TOTALS = "".join(
+    f"ALTER TABLE generations ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0;\n"
+    for name in (
+        "cache_write_5m_tokens",
+        "cache_write_1h_tokens",
+        "reasoning_tokens",
+        "cost_microusd",
+        "unpriced",
+        "partial",
+        "inferred",
+    )
+)
+
+_TRUSTED_NUMBERS = (
+    """
+ALTER TABLE usage RENAME TO old_usage;
+DROP INDEX usage_by_key;
+DROP INDEX usage_by_run;
+DROP INDEX usage_by_time;
+DROP INDEX usage_by_generation;
+DROP TABLE log_files;
+CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO sources (id, name) VALUES (1, 'quarterdeck'), (2, 'claude_code'), (3, 'codex'), (4, 'openclaw'),
+    (5, 'gemini'), (6, 'opencode');
+CREATE TABLE models (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, provider TEXT NOT NULL, context_window INTEGER,
+    matched TEXT, asked TEXT, UNIQUE (name, provider)
+) STRICT;
+CREATE TABLE prices (
+    id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL REFERENCES models (id), origin TEXT NOT NULL,
+    price TEXT NOT NULL, noted_ms INTEGER NOT NULL, UNIQUE (model_id, origin, price)
+) STRICT;
+CREATE TABLE log_files (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, path TEXT NOT NULL UNIQUE, device INTEGER NOT NULL,
+    inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, offset INTEGER NOT NULL,
+    head_hash TEXT NOT NULL, carry TEXT NOT NULL, lines INTEGER NOT NULL, refused TEXT NOT NULL,
+    dropped TEXT NOT NULL, read_ms INTEGER NOT NULL, gone_ms INTEGER
+) STRICT;
+CREATE TABLE usage (
+    id INTEGER PRIMARY KEY, source_id INTEGER NOT NULL, key TEXT NOT NULL, generation_id INTEGER NOT NULL,
+    run_id INTEGER, at_ms INTEGER NOT NULL, model_id INTEGER, input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, cache_write_5m_tokens INTEGER,
+    cache_write_1h_tokens INTEGER, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER,
+    basis INTEGER NOT NULL, confidence INTEGER NOT NULL, log_id INTEGER, offset INTEGER, factors TEXT, raw TEXT,
+    price_id INTEGER, cost_microusd INTEGER
+) STRICT;
+CREATE UNIQUE INDEX usage_by_key ON usage (key, source_id);
+CREATE INDEX usage_by_run ON usage (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX usage_by_generation ON usage (generation_id, at_ms);
+CREATE INDEX usage_unpriced ON usage (model_id) WHERE cost_microusd IS NULL;
+CREATE TABLE copies (
+    log_id INTEGER NOT NULL, owner_id INTEGER NOT NULL, generation_id INTEGER NOT NULL, responses INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, PRIMARY KEY (log_id, owner_id, generation_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX copies_by_generation ON copies (generation_id);
+CREATE TABLE client_totals (
+    generation_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    cost_microusd INTEGER
+) STRICT;
+CREATE TABLE rate_limits (
+    source TEXT NOT NULL, provider_home TEXT NOT NULL, name TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    used_percent REAL NOT NULL, window_minutes INTEGER, resets_at_ms INTEGER, plan TEXT,
+    PRIMARY KEY (source, provider_home, name)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE generations ADD COLUMN forked_from TEXT;
+ALTER TABLE generations ADD COLUMN context_tokens INTEGER;
+ALTER TABLE generations ADD COLUMN context_window INTEGER;
+ALTER TABLE runs ADD COLUMN task_session_reused INTEGER;
+ALTER TABLE runs ADD COLUMN prompt_chars INTEGER;
+ALTER TABLE runs ADD COLUMN instructions_chars INTEGER;
+ALTER TABLE runs ADD COLUMN has_instructions_file INTEGER;
+ALTER TABLE runs ADD COLUMN skill_set_hash TEXT;
+ALTER TABLE runs ADD COLUMN skill_count INTEGER;
+ALTER TABLE runs ADD COLUMN context_fetch_mode TEXT;
+ALTER TABLE runs ADD COLUMN raw_usage TEXT;
+"""
+    + _ADDED_TOTALS
+    + "".join(_ROLLUP.format(table) for table in ("usage_minutes", "usage_hours", "usage_days"))
+    + """
+INSERT INTO models (name, provider) SELECT DISTINCT model, '' FROM old_usage
+    WHERE source = 'quarterdeck' AND model IS NOT NULL;
+INSERT INTO usage (source_id, key, generation_id, run_id, at_ms, model_id, input_tokens, cache_read_tokens,
+    cache_write_tokens, output_tokens, basis, confidence)
+    SELECT 1, key, generation_id, run_id, at_ms, (SELECT id FROM models WHERE name = model), input_tokens,
+    cache_read_tokens, cache_write_tokens, output_tokens, iif(basis = 'estimated', 3, 0),
+    iif(confidence = 'inferred', 2, 0) FROM old_usage WHERE source = 'quarterdeck';
+UPDATE generations SET responses = 0, input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0,
+    output_tokens = 0;
+DROP TABLE old_usage;
+"""
+)

@@ -57,6 +57,21 @@ class Generation(Struct, frozen=True):
     cache_read_tokens: int
     cache_write_tokens: int
     output_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    reasoning_tokens: int
+    cost_microusd: int
+    """Of the responses that have a price."""
+    unpriced: int
+    """Responses without one."""
+    partial: int
+    inferred: int
+    forked_from: str | None
+    """The provider id of the conversation that it continues a copy of, where the log tells."""
+    context_tokens: int | None
+    """What the last main response had in its context."""
+    context_window: int | None
+    """The model's window, where the log tells it."""
 
 
 class BoardRow(Struct, frozen=True):
@@ -80,6 +95,16 @@ class BoardRow(Struct, frozen=True):
     cache_read_tokens: int
     cache_write_tokens: int
     output_tokens: int
+    cost_microusd: int
+    """Of the responses that have a price."""
+    unpriced: int
+    """Responses without one."""
+    context_tokens: int | None
+    """What the last main response of its generation had in its context."""
+    context_window: int | None
+    """The model's window in tokens, from the log or else from the price list."""
+    window_from: str | None
+    """Where that comes from: `log` or `prices`."""
     recent_tokens: int
     """Tokens of the last hour."""
     live_run_id: int | None
@@ -99,6 +124,10 @@ _BOARD = """
 SELECT s.id, s.source, s.agent, s.lane, s.job, s.title, s.workspace, s.last_active_ms,
     g.number AS generation, g.reason AS generation_reason, coalesce(g.model, last.model) AS model, g.read,
     total.responses, total.input_tokens, total.cache_read_tokens, total.cache_write_tokens, total.output_tokens,
+    total.cost_microusd, total.unpriced, g.context_tokens,
+    coalesce(g.context_window, price.context_window) AS context_window,
+    CASE WHEN g.context_window IS NOT NULL THEN 'log' WHEN price.context_window IS NOT NULL THEN 'prices' END
+        AS window_from,
     coalesce((SELECT sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens)
         FROM usage u JOIN generations ug ON ug.id = u.generation_id
         WHERE ug.session_id = s.id AND u.at_ms >= ?), 0) AS recent_tokens,
@@ -108,7 +137,9 @@ FROM (SELECT * FROM sessions ORDER BY last_active_ms DESC, id DESC LIMIT ?) s
 JOIN generations g ON g.id = s.generation_id
 JOIN (SELECT session_id, sum(responses) AS responses, sum(input_tokens) AS input_tokens,
         sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
-        sum(output_tokens) AS output_tokens FROM generations GROUP BY session_id) total ON total.session_id = s.id
+        sum(output_tokens) AS output_tokens, sum(cost_microusd) AS cost_microusd, sum(unpriced) AS unpriced
+        FROM generations GROUP BY session_id) total ON total.session_id = s.id
+LEFT JOIN (SELECT name, max(context_window) AS context_window FROM models GROUP BY name) price ON price.name = g.model
 LEFT JOIN runs last ON last.id = (SELECT max(id) FROM runs WHERE session_id = s.id)
 LEFT JOIN runs live ON live.id = (SELECT max(id) FROM runs WHERE session_id = s.id
     AND state IN ('reserved', 'starting', 'running', 'ending'))
@@ -246,6 +277,9 @@ def observe(
     workspace: str | None,
     title: str | None,
     model: str | None,
+    forked_from: str | None = None,
+    context_tokens: int | None = None,
+    context_window: int | None = None,
     by_name: bool = False,
 ) -> int:
     """Note a conversation seen in a client's logs; returns its generation. Known facts are not forgotten.
@@ -280,7 +314,10 @@ def observe(
             note=None,
             at_ms=started_ms or last_active_ms,
         )
-        tx.execute("UPDATE generations SET read = ? WHERE id = ?", (int(not by_name), generation_id))
+        tx.execute(
+            "UPDATE generations SET read = ?, forked_from = ?, context_tokens = ?, context_window = ? WHERE id = ?",
+            (int(not by_name), forked_from, context_tokens, context_window, generation_id),
+        )
         return generation_id
     generation_id, session_id, read = found
     if not by_name:
@@ -291,8 +328,18 @@ def observe(
             (read, last_active_ms, last_active_ms, title, workspace, started_ms or last_active_ms, session_id),
         )
         tx.execute(
-            "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?), read = 1"
-            " WHERE id = ?",
-            (model, workspace, generation_id),
+            "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?), read = 1,"
+            " started_ms = iif(reason = 'observed', min(started_ms, ?), started_ms),"
+            " forked_from = coalesce(forked_from, ?), context_tokens = coalesce(?, context_tokens),"
+            " context_window = coalesce(?, context_window) WHERE id = ?",
+            (
+                model,
+                workspace,
+                started_ms or last_active_ms,
+                forked_from,
+                context_tokens,
+                context_window,
+                generation_id,
+            ),
         )
     return int(generation_id)

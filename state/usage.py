@@ -1,233 +1,335 @@
-"""What did each provider response use, and how far has each log been read?
+"""What did each provider response use? One row per response, whoever reports it and however often.
 
-A response is one row, whoever reports it and however often: the report with the highest output wins, on a tie a final
-one over a partial one, because clients write a response several times while it streams, and may write a smaller copy
-after the final one. Its day is that of its earliest report.
+The report with the highest output wins, on a tie a final one over a partial one, because clients write a response
+several times while it streams, and may write a smaller copy after the final one. Its day is that of its earliest
+report. It belongs to the conversation that had it first, whichever log is read first; what another log repeats is a
+link.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
-from state.database import Connection, insert, row, rows
+from state import rollups
+from state.database import Connection, rows
+
+SOURCES = ("quarterdeck", "claude_code", "codex", "openclaw", "gemini", "opencode")
+SOURCE_IDS = {name: number for number, name in enumerate(SOURCES, 1)}
+BASES = ("per_run", "session_delta", "streamed", "estimated", "partial")
+CONFIDENCES = ("final", "partial", "inferred")
+_FINAL = CONFIDENCES.index("final")
 
 
-class UsageRow(Struct, frozen=True):
-    """One response as booked. Tokens; `input_tokens` is the uncached part only."""
+class UsageRow(NamedTuple):
+    """One response as it is booked: the columns of its row. Tokens; `input_tokens` is the uncached part only."""
 
-    source: str
+    source_id: int
     key: str
     generation_id: int
     run_id: int | None
+    at_ms: int
+    model_id: int | None
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int
+    reasoning_tokens: int | None
+    basis: int
+    """Index into `BASES`."""
+    confidence: int
+    """Index into `CONFIDENCES`."""
+    log_id: int | None = None
+    offset: int | None = None
+    factors: str | None = None
+    raw: str | None = None
+    price_id: int | None = None
+    cost_microusd: int | None = None
+
+
+class Booked(Struct):
+    """What a booking did."""
+
+    new: int = 0
+    changed: int = 0
+    repeated: dict[tuple[int, str], int] = {}
+    """Reports of responses that were known, by (log, rule): `copy` in another conversation's log, `replay` in another
+    log of the same one, `stream` in the same log. A log that is read again repeats nothing."""
+
+
+class Memory:
+    """What a booking must know of the ones before it, while the same process reads on."""
+
+    def __init__(self) -> None:
+        self.rereading: set[int] = set()
+        """Logs that are being read from their start again, whose own rows are no repetition."""
+        self.linked: dict[tuple[int, str], None] = {}
+        """Copies that are linked already, the latest: a log may tell a copied response on several rows, too."""
+
+    def links_anew(self, log_id: int, key: str) -> bool:
+        """Whether this log repeats this response for the first time."""
+        if (log_id, key) in self.linked:
+            return False
+        self.linked[log_id, key] = None
+        if len(self.linked) > _REMEMBERED:
+            del self.linked[next(iter(self.linked))]
+        return True
+
+
+_REMEMBERED = 4096
+_COLUMNS = UsageRow._fields
+_INSERT = (
+    f"INSERT INTO usage ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (key, source_id) DO NOTHING"
+)
+_KNOWN = f"SELECT id, {', '.join(_COLUMNS)} FROM usage WHERE key = ? AND source_id = ?"
+_UPDATE = f"UPDATE usage SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ?"
+
+
+def book(tx: Connection, responses: Sequence[UsageRow], memory: Memory | None = None) -> Booked:
+    """Book responses, each once, and move every roll-up by the difference."""
+    booked = Booked()
+    if not responses:
+        return booked
+    last_id = tx.execute("SELECT ifnull(max(id), 0) FROM usage").fetchone()[0]
+    before = tx.total_changes
+    tx.executemany(_INSERT, responses)
+    booked.new = tx.total_changes - before
+    if booked.new:
+        rollups.add_new(tx, last_id)
+    if booked.new < len(responses):
+        _Rebooking(tx, booked, last_id, memory or Memory()).run(responses)
+    return booked
+
+
+class _Rebooking:
+    """Reports of responses that have a row already."""
+
+    def __init__(self, tx: Connection, booked: Booked, last_id: int, memory: Memory) -> None:
+        self._tx = tx
+        self._booked = booked
+        self._last_id = last_id
+        self._memory = memory
+        self._elders: dict[tuple[int, int], bool] = {}
+
+    def run(self, responses: Sequence[UsageRow]) -> None:
+        for report in responses:
+            usage_id, *columns = self._tx.execute(_KNOWN, (report.key, report.source_id)).fetchone()
+            known = UsageRow(*columns)
+            if usage_id <= self._last_id or known != report:
+                self._again(usage_id, known, report)
+
+    def _again(self, usage_id: int, known: UsageRow, report: UsageRow) -> None:
+        takes_over = known.generation_id != report.generation_id and self._is_elder(
+            report.generation_id, known.generation_id
+        )
+        owner, other = (report, known) if takes_over else (known, report)
+        better = (report.output_tokens, report.confidence == _FINAL) > (known.output_tokens, known.confidence == _FINAL)
+        winner = report if better else known
+        row = winner._replace(
+            generation_id=owner.generation_id,
+            run_id=owner.run_id,
+            at_ms=min(known.at_ms, report.at_ms),
+            log_id=owner.log_id if takes_over else winner.log_id,
+            offset=owner.offset if takes_over else winner.offset,
+        )
+        if row != known:
+            rollups.take(self._tx, usage_id, -1)
+            self._tx.execute(_UPDATE, (*row, usage_id))
+            rollups.take(self._tx, usage_id, 1)
+            self._booked.changed += 1
+        self._note(owner, other, known, report)
+
+    def _note(self, owner: UsageRow, other: UsageRow, known: UsageRow, report: UsageRow) -> None:
+        """Count the repetition, and link the conversation that repeats it."""
+        if other.log_id is None:
+            return
+        if owner.log_id == other.log_id and owner.generation_id == other.generation_id:
+            if known.offset != report.offset and other.log_id not in self._memory.rereading:
+                self._count(other.log_id, "stream")
+            return
+        if owner.generation_id == other.generation_id:
+            self._count(other.log_id, "replay")
+            return
+        if not self._memory.links_anew(other.log_id, other.key):
+            self._count(other.log_id, "stream")
+            return
+        self._count(other.log_id, "copy")
+        tokens = (owner.input_tokens, owner.cache_read_tokens, owner.cache_write_tokens, owner.output_tokens)
+        self._tx.execute(
+            "INSERT INTO copies VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET responses = responses + 1,"
+            " input_tokens = input_tokens + excluded.input_tokens,"
+            " cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,"
+            " cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,"
+            " output_tokens = output_tokens + excluded.output_tokens",
+            (other.log_id, owner.generation_id, other.generation_id, *tokens),
+        )
+
+    def _count(self, log_id: int, rule: str) -> None:
+        repeated = self._booked.repeated
+        repeated[log_id, rule] = repeated.get((log_id, rule), 0) + 1
+
+    def _is_elder(self, new: int, known: int) -> bool:
+        """Whether the conversation that reports now had the response before the one that it is booked for.
+
+        The fork that names its parent is the younger. Else the one that began first, and of two that began alike (a
+        copy begins with the copied rows) the one that ended first: the other was continued.
+        """
+        if (new, known) not in self._elders:
+            self._elders[new, known] = self._decide_elder(new, known)
+        return self._elders[new, known]
+
+    def _decide_elder(self, new: int, known: int) -> bool:
+        sql = (
+            "SELECT g.provider_id, g.forked_from, g.started_ms, s.last_active_ms, g.id FROM generations g"
+            " JOIN sessions s ON s.id = g.session_id WHERE g.id = ?"
+        )
+        new_id, new_parent, *new_life = self._tx.execute(sql, (new,)).fetchone()
+        known_id, known_parent, *known_life = self._tx.execute(sql, (known,)).fetchone()
+        if known_parent is not None and known_parent == new_id:
+            return True
+        if new_parent is not None and new_parent == known_id:
+            return False
+        return bool(new_life < known_life)
+
+
+class Unpriced(Struct, frozen=True):
+    """A response that has no price, with all that a price depends on. Tokens."""
+
+    id: int
+    generation_id: int
+    run_id: int
+    at_ms: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int
+    reasoning_tokens: int | None
+    factors: str | None
+
+
+def unpriced_models(connection: Connection) -> list[int]:
+    """The models of which some response has no price."""
+    sql = "SELECT id FROM models m WHERE EXISTS (SELECT 1 FROM usage WHERE cost_microusd IS NULL AND model_id = m.id)"
+    return [number for (number,) in connection.execute(sql)]
+
+
+def unpriced(connection: Connection, model_id: int, after_id: int, limit: int) -> list[Unpriced]:
+    """Responses of a model that have no price, in the order of their ids."""
+    columns = ", ".join(name for name in Unpriced.__struct_fields__ if name != "run_id")
+    return rows(
+        connection,
+        Unpriced,
+        f"SELECT {columns}, ifnull(run_id, 0) AS run_id FROM usage"
+        " WHERE cost_microusd IS NULL AND model_id = ? AND id > ? ORDER BY id LIMIT ?",
+        (model_id, after_id, limit),
+    )
+
+
+def price(tx: Connection, model_id: int, price_id: int | None, costs: Sequence[tuple[Unpriced, int]]) -> None:
+    """Give responses the price that they lacked; `costs` are micro-dollars."""
+    tx.executemany(
+        "UPDATE usage SET price_id = ?, cost_microusd = ? WHERE id = ?",
+        [(price_id, cost, one.id) for one, cost in costs],
+    )
+    repriced = [
+        rollups.Repriced(one.id, one.generation_id, one.run_id, model_id, one.at_ms, cost) for one, cost in costs
+    ]
+    rollups.add_costs(tx, repriced)
+
+
+class BookedResponse(Struct, frozen=True):
+    """One response as booked, in words, for a run's page."""
+
+    source: str
+    key: str
     at_ms: int
     model: str | None
     input_tokens: int
     cache_read_tokens: int
     cache_write_tokens: int
-    output_tokens: int
     cache_write_5m_tokens: int | None
     cache_write_1h_tokens: int | None
+    output_tokens: int
     reasoning_tokens: int | None
     basis: str
     confidence: str
-    log_id: int | None = None
-    offset: int | None = None
+    cost_microusd: int | None
+    price_origin: str | None
+    """Whose price it is: the price list and its version, `config` or `local`."""
+    factors: str | None
+    raw: str | None
+    log: str | None
+    """The log that is the evidence."""
+    log_gone: int
+    offset: int | None
 
 
-class Totals(Struct, frozen=True):
-    """Sums over responses; `label` says of what."""
-
-    label: str | None
-    responses: int
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-
-    @property
-    def tokens(self) -> int:
-        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.output_tokens
-
-
-class LogFile(Struct, frozen=True):
-    """How far one log has been read. `refused` is JSON: unusable lines by reason."""
-
-    id: int
-    source: str
-    path: str
-    device: int
-    inode: int
-    size: int
-    offset: int
-    head_hash: str
-    carry: str
-    lines: int
-    refused: str
-    read_ms: int
-
-
-class Coverage(Struct, frozen=True):
-    """What the numbers rest on."""
-
-    files: int
-    bytes: int
-    lines: int
-    refused: dict[str, int]
-    unreadable: int
-
-
-_SUMMED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-
-
-def book(tx: Connection, response: UsageRow) -> bool:
-    """Book one response, once. Returns whether anything changed.
-
-    The generation's totals move by the difference, so that a pane need not add up every response.
-    """
-    old = tx.execute(
-        "SELECT id, generation_id, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,"
-        " confidence, at_ms FROM usage WHERE source = ? AND key = ?",
-        (response.source, response.key),
-    ).fetchone()
-    if old is None:
-        insert(tx, "usage", _columns(response))
-        _move_totals(tx, response.generation_id, 1, [getattr(response, name) for name in _SUMMED])
-        return True
-    better = (response.output_tokens, response.confidence == "final") > (old[5], old[6] == "final")
-    if not better:
-        earlier = "UPDATE usage SET at_ms = ? WHERE id = ? AND at_ms > ?"
-        return tx.execute(earlier, (response.at_ms, old[0], response.at_ms)).rowcount > 0
-    columns = _columns(response)
-    for first_owner in ("generation_id", "run_id"):
-        del columns[first_owner]
-    columns["at_ms"] = min(response.at_ms, old[7])
-    tx.execute(
-        f"UPDATE usage SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?", (*columns.values(), old[0])
-    )
-    _move_totals(tx, old[1], 0, [getattr(response, name) - was for name, was in zip(_SUMMED, old[2:6], strict=True)])
-    return True
-
-
-def _columns(response: UsageRow) -> dict[str, Any]:
-    return msgspec.structs.asdict(response)
-
-
-def _move_totals(tx: Connection, generation_id: int, responses: int, tokens: list[int]) -> None:
-    tx.execute(
-        "UPDATE generations SET responses = responses + ?, input_tokens = input_tokens + ?,"
-        " cache_read_tokens = cache_read_tokens + ?, cache_write_tokens = cache_write_tokens + ?,"
-        " output_tokens = output_tokens + ? WHERE id = ?",
-        (responses, *tokens, generation_id),
-    )
-
-
-def log_files(connection: Connection) -> list[LogFile]:
-    return rows(connection, LogFile, "SELECT * FROM log_files")
-
-
-def advance(tx: Connection, log: LogFile, refused: dict[str, int], restarted: bool) -> int:
-    """Note how far a log is read now; counts add up unless it was read from the start again. Returns its id."""
-    old = row(tx, LogFile, "SELECT * FROM log_files WHERE path = ?", (log.path,))
-    lines = log.lines
-    if old is not None and not restarted:
-        lines += old.lines
-        for reason, number in msgspec.json.decode(old.refused, type=dict[str, int]).items():
-            refused = refused | {reason: refused.get(reason, 0) + number}
-    columns = msgspec.structs.asdict(log) | {"lines": lines, "refused": msgspec.json.encode(refused).decode()}
-    del columns["id"]
-    if old is None:
-        return insert(tx, "log_files", columns)
-    tx.execute(
-        f"UPDATE log_files SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?", (*columns.values(), old.id)
-    )
-    return old.id
-
-
-def note_problem(tx: Connection, path: str, why: str, at_ms: int) -> None:
-    """A log that could not be opened."""
-    tx.execute("INSERT OR REPLACE INTO log_problems VALUES (?, ?, ?)", (path, why, at_ms))
-
-
-def problems(connection: Connection) -> list[tuple[str, str]]:
-    return [(path, why) for path, why in connection.execute("SELECT path, why FROM log_problems ORDER BY path")]
-
-
-def coverage(connection: Connection) -> Coverage:
-    """Which files, bytes and lines the booked numbers come from, and what had to be refused."""
-    logs = log_files(connection)
-    refused: dict[str, int] = {}
-    for log in logs:
-        for reason, number in msgspec.json.decode(log.refused, type=dict[str, int]).items():
-            refused[reason] = refused.get(reason, 0) + number
-    return Coverage(
-        files=len(logs),
-        bytes=sum(log.offset for log in logs),
-        lines=sum(log.lines for log in logs),
-        refused=refused,
-        unreadable=len(problems(connection)),
-    )
-
-
-GROUPS = {
-    "day": "strftime('%Y-%m-%d', (u.at_ms + :shift_ms) / 1000, 'unixepoch')",
-    "hour": "strftime('%Y-%m-%dT%H:00', (u.at_ms + :shift_ms) / 1000, 'unixepoch')",
-    "session": "CAST(g.session_id AS TEXT)",
-    "model": "u.model",
-    "lane": "s.lane",
-    "agent": "s.agent",
-    "job": "s.job",
-    "source": "u.source",
-}
-"""What `qd usage --by` can group by. Days and hours are cut with one offset for the whole answer."""
-
-_SUMS = (
-    "count(*) AS responses, coalesce(sum(u.input_tokens), 0) AS input_tokens,"
-    " coalesce(sum(u.cache_read_tokens), 0) AS cache_read_tokens,"
-    " coalesce(sum(u.cache_write_tokens), 0) AS cache_write_tokens,"
-    " coalesce(sum(u.output_tokens), 0) AS output_tokens, coalesce(sum(u.reasoning_tokens), 0) AS reasoning_tokens"
+_WORDS = (
+    "SELECT so.name AS source, u.key, u.at_ms, m.name AS model, u.input_tokens, u.cache_read_tokens,"
+    " u.cache_write_tokens, u.cache_write_5m_tokens, u.cache_write_1h_tokens, u.output_tokens, u.reasoning_tokens,"
+    f" CASE u.basis {' '.join(f'WHEN {number} THEN {name!r}' for number, name in enumerate(BASES))} END AS basis,"
+    f" CASE u.confidence {' '.join(f'WHEN {number} THEN {name!r}' for number, name in enumerate(CONFIDENCES))} END"
+    " AS confidence, u.cost_microusd, p.origin AS price_origin, u.factors, u.raw, l.path AS log,"
+    " l.gone_ms IS NOT NULL AS log_gone, u.offset"
+    " FROM usage u JOIN sources so ON so.id = u.source_id LEFT JOIN models m ON m.id = u.model_id"
+    " LEFT JOIN prices p ON p.id = u.price_id LEFT JOIN log_files l ON l.id = u.log_id"
 )
 
 
-def totals(
-    connection: Connection,
-    *,
-    by: str | None = None,
-    since_ms: int = 0,
-    until_ms: int = 1 << 62,
-    source: str | None = None,
-    shift_ms: int = 0,
-) -> list[Totals]:
-    """Sums over responses in [since, until), in one row or one per group; every view is this query."""
-    label = GROUPS[by] if by else "NULL"
-    sql = (
-        f"SELECT {label} AS label, {_SUMS} FROM usage u JOIN generations g ON g.id = u.generation_id"
-        " JOIN sessions s ON s.id = g.session_id WHERE u.at_ms >= :since AND u.at_ms < :until"
-        " AND (:source IS NULL OR u.source = :source)"
-    )
-    if by:
-        sql += " GROUP BY 1 ORDER BY 1"
-    parameters = {"since": since_ms, "until": until_ms, "source": source, "shift_ms": shift_ms}
-    cursor = connection.execute(sql, parameters)
-    names = [column[0] for column in cursor.description]
-    return [Totals(**dict(zip(names, found, strict=True))) for found in cursor.fetchall()]
-
-
-def of_run(connection: Connection, run_id: int) -> list[UsageRow]:
+def of_run(connection: Connection, run_id: int) -> list[BookedResponse]:
     """What was booked for one run."""
-    names = ", ".join(UsageRow.__struct_fields__)
-    return rows(connection, UsageRow, f"SELECT {names} FROM usage WHERE run_id = ? ORDER BY id", (run_id,))
+    return rows(connection, BookedResponse, f"{_WORDS} WHERE u.run_id = ? ORDER BY u.at_ms, u.id", (run_id,))
 
 
-def per_minute(connection: Connection, since_ms: int, until_ms: int) -> list[int]:
-    """Tokens of each minute from `since_ms` on; silent minutes are 0."""
-    minutes = [0] * max(1, (until_ms - since_ms + 59_999) // 60_000)
-    sql = (
-        "SELECT (at_ms - ?) / 60000 AS minute,"
-        " sum(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens)"
-        " FROM usage WHERE at_ms >= ? AND at_ms < ? GROUP BY minute"
-    )
-    for minute, tokens in connection.execute(sql, (since_ms, since_ms, until_ms)):
-        minutes[minute] = tokens
-    return minutes
+def of_generation(connection: Connection, generation_id: int, limit: int) -> list[BookedResponse]:
+    """The latest responses of one conversation, newest first."""
+    sql = f"{_WORDS} WHERE u.generation_id = ? ORDER BY u.at_ms DESC, u.id DESC LIMIT ?"
+    return rows(connection, BookedResponse, sql, (generation_id, limit))
+
+
+def has_runs(connection: Connection, generation_id: int) -> bool:
+    """Whether we ever ran anything in this conversation."""
+    found = connection.execute("SELECT 1 FROM runs WHERE generation_id = ? LIMIT 1", (generation_id,)).fetchone()
+    return found is not None
+
+
+def run_at(connection: Connection, generation_id: int, at_ms: int) -> int | None:
+    """Our run in this conversation at that instant: what a client logged meanwhile is what the run used."""
+    found = connection.execute(
+        "SELECT id FROM runs WHERE generation_id = ? AND started_ms <= ? AND (ended_ms IS NULL OR ended_ms >= ?)"
+        " ORDER BY id DESC LIMIT 1",
+        (generation_id, at_ms, at_ms),
+    ).fetchone()
+    return found[0] if found else None
+
+
+def provisional_key(run_id: int) -> str:
+    """The key of what a run's own output told of its usage, while no log has told it."""
+    return f"run:{run_id}"
+
+
+def drop_provisional(tx: Connection, run_id: int) -> bool:
+    """Take that row away again, now that the client's log tells. Returns whether there was one."""
+    found = tx.execute(
+        "SELECT id FROM usage WHERE run_id = ? AND key = ?", (run_id, provisional_key(run_id))
+    ).fetchone()
+    if found is None:
+        return False
+    rollups.take(tx, found[0], -1)
+    tx.execute("DELETE FROM usage WHERE id = ?", found)
+    return True
+
+
+def logged_tokens(connection: Connection, run_id: int) -> int | None:
+    """Tokens that a client's log tells of a run; None when no log has."""
+    found = connection.execute(
+        "SELECT sum(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens) FROM usage"
+        " WHERE run_id = ? AND log_id IS NOT NULL",
+        (run_id,),
+    ).fetchone()[0]
+    return None if found is None else int(found)

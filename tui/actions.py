@@ -253,6 +253,26 @@ SLOT_LETTERS = (
     ("i", "interrupted"),
     (">", "running"),
 )
+SESSION_FIGURES = (
+    ("ctx", "context fill: its last response against its model's window"),
+    ("cache", "part of all input that was read from the cache"),
+    ("^ v =", "rising, falling, steady over the last responses; no mark where they are few or old"),
+    ("tok/h", "tokens of the last hour"),
+    ("$0.83+", "a part of it has no price"),
+    ("-", "unknown, which is not zero"),
+)
+BUDGET_FIGURES = (
+    ("#", "spent"),
+    ("_", "reserved by a live run"),
+    (".", "free"),
+    ("> 18:40", "runs out then, before its window ends"),
+    ("~52.0k", "what its window will likely hold at its end: the last hour's pace for an hour, then that of past days"),
+    ("ok", "nothing more to come, as things go"),
+    ("resets 14:05", "a provider's own window, as its client logged it; looked at only"),
+    ("ends 14:00", "Claude's block of five hours, counted from its logs, which tell no limit"),
+    ("2 h old", "nothing has been logged since"),
+    ("burn", "tokens per minute; what is five minutes old weighs half"),
+)
 JOB_LETTERS = ((">", "running"), (".", "scheduled"), ("p", "paused"))
 
 

@@ -159,6 +159,9 @@ class Console(Opening):
     def on_undo_asked(self) -> None:
         self.link.order("undo", Nothing(), lambda answer: self.flash_beside(_undone(answer)))
 
+    def on_looked_at_only(self, message: asked.LookedAtOnly) -> None:
+        self.flash(message.line, "warn")
+
     def on_job_fired(self, message: asked.JobFired) -> None:
         self.link.order("fire", FireJob(job=message.job), lambda answer: self.flash(_fired(message.job, answer)))
 

@@ -9,7 +9,7 @@ from textual.message import Message
 
 from state.events import Event, Notice
 from state.runs import Run
-from tui.views import EngineStatus, Gone, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
+from tui.views import BudgetBoard, EngineStatus, Gone, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
 
 
 @dataclass
@@ -24,7 +24,7 @@ class JobsChanged(Message):
 
 @dataclass
 class BudgetsChanged(Message):
-    rows: tuple[Any, ...]
+    board: BudgetBoard
 
 
 @dataclass

@@ -45,8 +45,9 @@ def _next_fire_ms(rows: tuple[Any, ...]) -> int | None:
     return min((row.next_due_ms for row in rows if row.next_due_ms is not None), default=None)
 
 
-def _next_window_ms(rows: tuple[Any, ...]) -> int | None:
-    return min((row.window_end_ms for row in rows), default=None)
+def _next_window_ms(board: views.BudgetBoard) -> int | None:
+    ends = [row.window_end_ms for row in board.rows]
+    return min([*ends, *(row.resets_ms for row in board.windows if row.resets_ms is not None)], default=None)
 
 
 VIEWS: dict[str, View] = {

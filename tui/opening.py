@@ -195,7 +195,7 @@ class Opening(App[int]):
         if section == "budget":
             from tui.screens.budget_sheet import BudgetSheet
 
-            rows = self.overview.panes["budgets"].all_rows
+            rows = self.overview.panes["budgets"].budgets  # type: ignore[attr-defined]
             return BudgetSheet(self.palette, self.config, name, next((row for row in rows if row.name == name), None))
         from tui.screens.skill_sheets import SkillSetSheet
 

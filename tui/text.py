@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, tzinfo
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+STALE_MS = 15 * MINUTE_MS
+"""A figure that is older says how old it is."""
 
 _SCALES = ((1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
@@ -19,6 +21,56 @@ def tokens(number: int | None) -> str:
             places = 2 if value < 9.995 and size >= 1_000_000 else 1 if value < 99.95 else 0
             return f"{value:.{places}f}{unit}"
     return str(number)
+
+
+def money(microusd: int | None, short: bool = True) -> str:
+    """`$0.00`, `<$.01`, `$0.83`, `$12.34`, `$412`, `$12.3k`: at most six cells; unknown is `-`.
+
+    Not `short`: `$0.0041`, `$0.83`, `$1,234.56`, with four places below one cent.
+    """
+    if microusd is None:
+        return "-"
+    cents = (microusd + 5_000) // 10_000
+    if not short:
+        if 0 < microusd < 10_000:
+            return f"$0.{(microusd + 50) // 100:04}"
+        return f"${cents // 100:,}.{cents % 100:02}"
+    if 0 < microusd < 10_000:
+        return "<$.01"
+    if cents < 10_000:
+        return f"${cents // 100}.{cents % 100:02}"
+    dollars = (microusd + 500_000) // 1_000_000
+    return f"${dollars}" if dollars < 10_000 else f"${tokens(dollars)}"
+
+
+def cost(microusd: int, unpriced: int, responses: int, short: bool = True) -> str:
+    """What a sum of responses cost: `-` when no response has a price, `+` behind it when only some have."""
+    if unpriced >= responses > 0:
+        return "-"
+    return f"{money(microusd, short)}{'+' if unpriced else ''}"
+
+
+def percent(share: float | None) -> str:
+    """`0%`, `<1%`, `62%`, `99%`, `100%`, at most `999%`; unknown is `-`. Only what is full says 100%."""
+    if share is None:
+        return "-"
+    if 0 < share < 0.01:
+        return "<1%"
+    return f"{min(999, int(share * 100 + 1e-9) if share < 1 else round(share * 100))}%"
+
+
+TREND_MARKS = {"rising": "^", "falling": "v", "steady": "="}
+"""Behind a cache-hit ratio: where it went over the last responses."""
+
+
+def window_name(minutes: int | None) -> str | None:
+    """`5 h`, `week`, `day`, `90 min`: how long a subscription's window is; None when the log does not tell."""
+    if minutes is None or minutes <= 0:
+        return None
+    named = {1440: "day", 10_080: "week"}
+    if minutes in named:
+        return named[minutes]
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
 def age(since_ms: int, now_ms: int) -> str:
@@ -89,6 +141,13 @@ def due(at_ms: int | None, now_ms: int, zone: tzinfo | None) -> str:
     if days == 1:
         return then.strftime("tomorrow %H:%M")
     return then.strftime("%a %H:%M" if days < 7 else "%d %b %H:%M")
+
+
+def moment(at_ms: int, now_ms: int, zone: tzinfo | None) -> str:
+    """`18:40` today, `Mon 09:00` within a week, else `24 Dec`: when something will be, or was."""
+    then, today = local(at_ms, zone), local(now_ms, zone).date()
+    days = (then.date() - today).days
+    return then.strftime("%H:%M" if days == 0 else "%a %H:%M" if -7 < days < 7 else "%d %b")
 
 
 def left(until_ms: int, now_ms: int) -> str:

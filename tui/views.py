@@ -4,10 +4,10 @@ A reading takes an open connection and returns frozen, cleaned values. The board
 the engine's rooms and are imported when first needed, since the first paint must not wait for them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -18,14 +18,19 @@ from state import events, ledger, runs, sessions, skills, usage
 from state.database import Connection
 from state.errors import NotFound
 from state.home import Home
+from state.spend import Span, totals
 from tui.clean import clean_block, clean_record
+from tui.reported import RawUsage, reported
 from tui.text import HOUR_MS
+
+if TYPE_CHECKING:
+    from tui.figures import CacheFigures, ConversationFigures
 
 SESSIONS_SHOWN = 5000
 RUNS_SHOWN = 500
 EVENTS_SHOWN = 50
 TAIL_BYTES = 32 * 1024
-BURN_MINUTES = 5
+GENERATIONS_SHOWN = 6
 
 
 class Reading(Struct, frozen=True):
@@ -46,6 +51,8 @@ class SessionBoard(Struct, frozen=True):
 
     rows: tuple[sessions.BoardRow, ...]
     waiting: frozenset[int]
+    cache: Mapping[int, "CacheFigures"]
+    """By session, for those that had any input."""
     scanning: str
     """What the notice of the first log scan says; empty when every log has been read."""
 
@@ -57,18 +64,27 @@ class SkillBoard(Struct, frozen=True):
     found: tuple[skills.Skill, ...]
 
 
+class BudgetBoard(Struct, frozen=True):
+    """The declared budgets, and the providers' own windows."""
+
+    rows: tuple[Any, ...]
+    windows: tuple[Any, ...]
+
+
 class Spend(Struct, frozen=True):
-    """How fast tokens go."""
+    """What today has cost so far, and how fast tokens go."""
 
     today: int
+    cost_microusd: int
+    """Of today's responses that have a price."""
+    unpriced: int
+    """Today's responses without one."""
+    responses: int
     minutes: tuple[int, ...]
     """Tokens of each of the last 60 minutes, oldest first."""
+    burn: int
+    """Tokens per minute, exponentially weighted."""
     running: int
-
-    @property
-    def burn(self) -> int:
-        """Tokens per minute, over the last minutes."""
-        return sum(self.minutes[-BURN_MINUTES:]) // BURN_MINUTES
 
 
 class EngineStatus(Struct, frozen=True):
@@ -85,6 +101,8 @@ class SessionDetail(Struct, frozen=True):
 
     session: sessions.Session
     generations: tuple[sessions.Generation, ...]
+    figures: Mapping[int, "ConversationFigures"]
+    """By generation, for the last ones."""
     runs: tuple[runs.Run, ...]
 
 
@@ -94,7 +112,9 @@ class RunDetail(Struct, frozen=True):
     run: runs.Run
     verdict: Verdict | None
     parts: tuple[ReceiptPart, ...]
-    usage: tuple[usage.UsageRow, ...]
+    usage: tuple[usage.BookedResponse, ...]
+    raw: RawUsage | None
+    """The usage as the agent itself reported it."""
     held: int
     generation: int | None
     session_title: str | None
@@ -109,12 +129,15 @@ class Gone(Struct, frozen=True):
 
 
 def session_board(reading: Reading) -> SessionBoard:
+    from tui import figures
+
     rows = sessions.board(reading.connection, reading.now_ms - HOUR_MS, SESSIONS_SHOWN)
     enabled = {name for name, job in reading.config.job.items() if job.enabled}
     scan = events.notice(reading.connection, "scan")
     return SessionBoard(
         rows=tuple(clean_record(row) for row in rows),
         waiting=frozenset(row.id for row in rows if row.job is not None and row.job in enabled),
+        cache=figures.cache_board(reading.connection, rows, reading.now_ms),
         scanning=clean_record(scan).text if scan else "",
     )
 
@@ -124,9 +147,10 @@ def job_board(reading: Reading) -> tuple[Any, ...]:
     return tuple(clean_record(row) for row in rows)
 
 
-def budget_board(reading: Reading) -> tuple[Any, ...]:
+def budget_board(reading: Reading) -> BudgetBoard:
     rows = reading.boards.budget_board(reading.connection, reading.config, reading.now_ms)
-    return tuple(clean_record(row) for row in rows)
+    windows = reading.boards.subscription_board(reading.connection, reading.now_ms)
+    return BudgetBoard(tuple(clean_record(row) for row in rows), tuple(clean_record(row) for row in windows))
 
 
 def skill_board(reading: Reading) -> SkillBoard:
@@ -150,13 +174,18 @@ def notice_list(reading: Reading) -> tuple[events.Notice, ...]:
 
 
 def spend(reading: Reading) -> Spend:
-    now, connection = reading.now_ms, reading.connection
-    minute = now - now % 60_000 + 60_000
-    found = usage.totals(connection, since_ms=_midnight_ms(now, reading.zone))
+    from tui import figures
+
+    found = totals(reading.connection, Span(_midnight_ms(reading.now_ms, reading.zone)))
+    pace = figures.pace(reading.connection, reading.now_ms)
     return Spend(
-        today=found[0].tokens if found else 0,
-        minutes=tuple(usage.per_minute(connection, minute - HOUR_MS, minute)[:60]),
-        running=len(runs.live(connection)),
+        today=found.tokens,
+        cost_microusd=found.cost_microusd,
+        unpriced=found.unpriced,
+        responses=found.responses,
+        minutes=pace.minutes,
+        burn=pace.per_minute,
+        running=len(runs.live(reading.connection)),
     )
 
 
@@ -170,13 +199,21 @@ def engine_status(home: Home) -> EngineStatus:
 
 def session_detail(session_id: int) -> Callable[[Reading], SessionDetail | Gone]:
     def read(reading: Reading) -> SessionDetail | Gone:
+        from tui import figures
+
         try:
             session = sessions.get(reading.connection, session_id)
         except NotFound as error:
             return Gone(error.line)
+        generations = sessions.generations(reading.connection, session_id)
+        found = {
+            generation.id: clean_record(figures.conversation(reading.connection, reading.config, generation))
+            for generation in generations[-GENERATIONS_SHOWN:]
+        }
         return SessionDetail(
             session=clean_record(session),
-            generations=tuple(clean_record(g) for g in sessions.generations(reading.connection, session_id)),
+            generations=tuple(clean_record(generation) for generation in generations),
+            figures=found,
             runs=tuple(clean_record(run) for run in runs.latest(reading.connection, RUNS_SHOWN, session_id)),
         )
 
@@ -204,6 +241,7 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         verdict=_decoded(run.verdict, Verdict),
         parts=_decoded(receipt.parts, tuple[ReceiptPart, ...]) or () if receipt else (),
         usage=tuple(clean_record(row) for row in usage.of_run(connection, run.id)),
+        raw=reported(run.raw_usage),
         held=ledger.held_by(connection, run.id),
         generation=generation.number if generation else None,
         session_title=clean_record(session).title if session else None,

@@ -11,6 +11,7 @@ class CommandAdapter:
 
     name = "command"
     resumes = False
+    free = False
 
     def launch(self, request: AdapterRequest) -> Launch:
         """Raises Refused when no command is declared."""

@@ -31,6 +31,7 @@ class DigestAdapter:
 
     name = "digest"
     resumes = True
+    free = True
 
     def launch(self, request: AdapterRequest) -> Launch:
         # -P: the child's folder is the workspace, whose modules must not take the place of ours.
@@ -53,9 +54,11 @@ class DigestAdapter:
             return AdapterResult("", ok=False, why=_crashed(stderr, exit_code))
         if exit_code != 0 or answer.usage is None:
             why = answer.error or _crashed(stderr, exit_code)
-            return AdapterResult("", False, why, RunUsage(0, 0, cost_microusd=0), exit_code == NO_CONVERSATION)
+            refused = exit_code == NO_CONVERSATION
+            return AdapterResult("", False, why, RunUsage(0, 0, cost_microusd=0), resume_refused=refused)
         usage = RunUsage(answer.usage.input_tokens, answer.usage.output_tokens, cost_microusd=0)
-        return AdapterResult(answer.text, ok=True, usage=usage)
+        raw = msgspec.json.encode(answer.usage).decode()
+        return AdapterResult(answer.text, ok=True, usage=usage, raw_usage=raw)
 
 
 def _job(prompt: Prompt) -> str:

@@ -15,6 +15,11 @@ from engine.config.locate import line_of
 from engine.config.model import Config
 from state.errors import ConfigError
 
+DEAREST = 10_000
+"""Dollars per million tokens: what is above is not a price in this unit."""
+WIDEST_CONTEXT = 10**9
+"""Tokens."""
+
 
 class Problem(Struct, frozen=True):
     """Something wrong at one place of the tree."""
@@ -51,7 +56,7 @@ def parse(text: str, path: Path, checks: tuple[Check, ...] = ()) -> Config:
         config = msgspec.convert(tree, Config, strict=True)
     except msgspec.ValidationError as error:
         raise _at(path, text, _mistyped(tree, str(error))) from None
-    for check in (_durations, _references, *checks):
+    for check in (_durations, _references, _prices, *checks):
         for problem in check(config):
             raise _at(path, text, problem)
     return config
@@ -148,6 +153,16 @@ def _references(config: Config) -> Iterable[Problem]:
             yield Problem(("job", name), "needs exactly one of every and cron", 'for instance every = "10m"')
         if job.agent not in config.agents:
             yield Problem(("job", name, "agent"), *_no_such("agent", job.agent, config.agents))
+
+
+def _prices(config: Config) -> Iterable[Problem]:
+    for name, price in config.prices.items():
+        for key, value in msgspec.structs.asdict(price).items():
+            if key == "context_window":
+                if value is not None and not 0 < value <= WIDEST_CONTEXT:
+                    yield Problem(("prices", name, key), f"must be from 1 to {WIDEST_CONTEXT:,}", "in tokens")
+            elif value is not None and not 0 <= value <= DEAREST:
+                yield Problem(("prices", name, key), f"must be from 0 to {DEAREST:,}", "dollars per million tokens")
 
 
 def _no_such(kind: str, name: str, known: Iterable[str]) -> tuple[str, str]:

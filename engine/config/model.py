@@ -97,6 +97,24 @@ class Budget(Struct, frozen=True):
     """What happens to a run that does not fit: it is refused, or only warned about."""
 
 
+class ModelPrice(Struct, frozen=True):
+    """`[prices."MODEL"]`, `[prices."PROVIDER/MODEL"]`: dollars per million tokens, whatever the price list says."""
+
+    input: float
+    """Uncached input. The model is called as its log calls it. Prices are read as written, to 15 digits; usage that has
+    one already keeps it."""
+    output: float
+    """Output, reasoning included."""
+    cache_read: float | None = None
+    """Reads from the cache; without it, as `input`."""
+    cache_write: float | None = None
+    """Writes to the cache for five minutes, and those whose lifetime is not logged; without it, as `input`."""
+    cache_write_1h: float | None = None
+    """Writes to the cache that live for an hour; without it, as `cache_write`."""
+    context_window: int | None = None
+    """The most tokens that fit into its context."""
+
+
 class Job(Struct, frozen=True):
     """`[job.NAME]`: a run that the engine asks for when it is due. Give exactly one of `every` and `cron`."""
 
@@ -135,6 +153,7 @@ class Config(Struct, frozen=True):
     agent: dict[str, Agent] = field(default_factory=dict)
     skill_set: dict[str, SkillSet] = field(default_factory=dict)
     budget: dict[str, Budget] = field(default_factory=dict)
+    prices: dict[str, ModelPrice] = field(default_factory=dict)
     job: dict[str, Job] = field(default_factory=dict)
 
     @property

@@ -90,6 +90,13 @@ warn_at = 0.8
 # workspace = {workspace}
 # inject = [{inject}]
 
+# What a model costs, in dollars per million tokens, where the built-in price list does not know it or you pay
+# something else. Usage that has a price already keeps it.
+#
+# [prices."my-model"]
+# input = 0.5
+# output = 2.0
+
 # A skill set is an allow-list; an agent without one gets no skills. Skills here: {found}
 #
 # [skill_set.review]

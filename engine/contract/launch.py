@@ -79,6 +79,8 @@ class AdapterResult(Struct, frozen=True):
     why: str = ""
     """Why it failed, in one line, when it did."""
     usage: RunUsage | None = None
+    raw_usage: str | None = None
+    """The usage as the agent itself reported it, as JSON."""
     resume_refused: bool = False
     """The provider does not know the conversation (any more)."""
 
@@ -89,6 +91,8 @@ class Adapter(Protocol):
     name: str
     resumes: bool
     """Whether a conversation can be continued at all."""
+    free: bool
+    """Whether its runs cost no money."""
 
     def launch(self, request: AdapterRequest) -> Launch:
         """The child to start for this request."""

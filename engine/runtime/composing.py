@@ -34,6 +34,8 @@ class Composed(Struct, frozen=True):
     inject_problems: tuple[InjectProblem, ...]
     scope: Scope
     timeout_s: float
+    skill_count: int
+    """How many skills the prompt offers."""
 
     @property
     def assignment(self) -> str | None:
@@ -51,6 +53,7 @@ def compose_request(request: RunRequest, config: Config) -> Composed:
     files, problems = read_injected(workspace, names)
     opening, missing = read_injected(workspace, (agent.instructions,) if agent.instructions else ())
     argv = request.argv or agent.argv
+    skills = _allowed(agent, config, workspace)
     return Composed(
         request=request,
         agent=agent,
@@ -59,7 +62,7 @@ def compose_request(request: RunRequest, config: Config) -> Composed:
         problem=_cannot_start(agent, workspace, argv, names),
         prompt=compose(
             instructions=opening[0] if opening else None,
-            skills=_allowed(agent, config, workspace),
+            skills=skills,
             files=files,
             task=request.task,
         ),
@@ -67,6 +70,7 @@ def compose_request(request: RunRequest, config: Config) -> Composed:
         inject_problems=(*problems, *missing, *_unreadable(request, workspace, files)),
         scope=resolve_scope(workspace, request.can_write),
         timeout_s=_timeout_s(request, agent, config),
+        skill_count=len(skills),
     )
 
 

@@ -16,8 +16,9 @@ from engine.runtime.boot import NOTICE, starts_after_boot
 from engine.runtime.gate import Gate
 from engine.runtime.lease import Lease, consoles_attached
 from engine.runtime.live_runs import LiveRuns
-from engine.runtime.logs import LogBook, LogFollower
+from engine.runtime.logs import LogFollower
 from engine.runtime.orders import Orders
+from engine.runtime.pricing import PriceBook
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
 from state import events, sessions, skills, spool
@@ -45,7 +46,8 @@ class Engine:
         self._gate = Gate(home, database, self._settings, clock)
         self._live = LiveRuns(home, database, self._settings, clock)
         self._scheduler = Scheduler(database, self._settings, self._gate, self._live, clock)
-        self._logs = LogFollower(LogBook(database, clock), os.environ)
+        self._prices = PriceBook(database, clock, self._settings.config.prices, os.environ)
+        self._logs = LogFollower(database, clock, os.environ, self._prices)
         self._orders = Orders(
             home,
             database,
@@ -143,6 +145,7 @@ class Engine:
         if not self._settings.poll():
             return
         problem = self._settings.problem
+        self._prices.declare(self._settings.config.prices)
         with self._database.transaction() as tx:
             if problem is None:
                 events.drop_notice(tx, CONFIG_NOTICE)
@@ -182,6 +185,7 @@ class Engine:
                 events.raise_notice(tx, events.Notice(NOTICE, "info", note, now_ms))
             spool.forget_before(tx, now_ms - ANSWERS_KEPT_MS)
             events.trim(tx)
+        await self._logs.reprice()
 
     async def _answer_previews(self) -> None:
         for question in self._home.previews.glob("*.question"):

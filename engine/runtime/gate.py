@@ -203,6 +203,20 @@ def _columns(composed: Composed, verdict: Verdict, now_ms: int) -> dict[str, obj
         "estimate_tokens": verdict.estimate_tokens,
         "verdict": _json(verdict),
         "requested_ms": now_ms,
+        **_metadata(composed),
+    }
+
+
+def _metadata(composed: Composed) -> dict[str, object]:
+    """How big the prompt was and what it offered: what a later comparison of runs is about."""
+    parts = composed.prompt.parts
+    instructions = [part for part in parts if part.kind == "instructions"]
+    return {
+        "prompt_chars": composed.prompt.chars,
+        "instructions_chars": sum(len(part.text) for part in instructions),
+        "has_instructions_file": int(bool(instructions)),
+        "skill_set_hash": next((part.sha256 for part in parts if part.kind == "skills"), None),
+        "skill_count": composed.skill_count,
     }
 
 

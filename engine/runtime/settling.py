@@ -1,8 +1,9 @@
 """How did a run end, and what did it use? Usage, reservation, claims, slot, run and event, in one transaction."""
 
+from engine.adapters.registry import adapter
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord
-from state import claims, events, ledger, runs, sessions, slots, usage
+from state import claims, events, ledger, prices, runs, sessions, slots, usage
 from state.database import Connection
 
 _SLOT_STATES = {"succeeded": "finished", "interrupted": "interrupted", "cancelled": "interrupted"}
@@ -43,29 +44,40 @@ def judge(end: EndRecord, result: AdapterResult | None) -> tuple[str, str]:
 
 
 def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResult | None, now_ms: int) -> int:
-    """Book what the run used, in tokens; a run whose usage never arrives is settled at its estimate, and marked."""
-    reported = result.usage if result else None
+    """Book what the run used, in tokens; a run whose usage never arrives is settled at its estimate, and marked.
+
+    Where the client keeps a log, its rows are the run's usage: what the run's own output told is not booked beside
+    them, and gives way when they come later.
+    """
     if outcome == "could_not_start" or run.generation_id is None:
         return 0
+    runs.note_raw_usage(tx, run.id, result.raw_usage if result else None)
+    logged = usage.logged_tokens(tx, run.id)
+    if logged is not None:
+        return logged
+    reported = result.usage if result else None
     receipt = runs.receipt(tx, run.id)
     prompt_tokens = receipt.tokens if receipt else run.estimate_tokens
     used = reported or RunUsage(prompt_tokens, max(0, run.estimate_tokens - prompt_tokens))
+    source = sessions.generation(tx, run.generation_id).source
+    free = adapter(run.adapter).free
     row = usage.UsageRow(
-        source=sessions.OURS,
-        key=f"run:{run.id}",
+        source_id=usage.SOURCE_IDS[source],
+        key=usage.provisional_key(run.id),
         generation_id=run.generation_id,
         run_id=run.id,
         at_ms=now_ms,
-        model=run.model,
+        model_id=prices.model_id(tx, run.model, "local" if free else "") if run.model else None,
         input_tokens=used.input_tokens,
         cache_read_tokens=used.cache_read_tokens,
         cache_write_tokens=used.cache_write_tokens,
-        output_tokens=used.output_tokens,
         cache_write_5m_tokens=None,
         cache_write_1h_tokens=None,
+        output_tokens=used.output_tokens,
         reasoning_tokens=None,
-        basis="per_run" if reported else "estimated",
-        confidence="final" if reported else "inferred",
+        basis=usage.BASES.index("per_run" if reported else "estimated"),
+        confidence=usage.CONFIDENCES.index("final" if reported else "inferred"),
+        cost_microusd=0 if free else used.cost_microusd,
     )
-    usage.book(tx, row)
+    usage.book(tx, [row])
     return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens

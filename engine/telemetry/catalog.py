@@ -6,12 +6,17 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.contract.usage import Discovered, LogRoot, SeenSession, Unreadable
+from engine.contract.usage import Cursor, Discovered, LogRoot, SeenSession, Unreadable
 from engine.telemetry.claude_code import ClaudeCode
 from engine.telemetry.codex import Codex
+from engine.telemetry.gemini import Gemini
+from engine.telemetry.openclaw import OpenClaw
+from engine.telemetry.opencode import OpenCode
 from engine.telemetry.source import LogFile, Source
 
-SOURCES: dict[str, Source] = {source.name: source for source in (ClaudeCode(), Codex())}
+SOURCES: dict[str, Source] = {
+    source.name: source for source in (ClaudeCode(), Codex(), OpenClaw(), Gemini(), OpenCode())
+}
 
 # Deeper than any client nests its logs; stops a walk through links that lead in circles.
 _DEEPEST = 12
@@ -56,6 +61,35 @@ def survey(roots: Iterable[LogRoot]) -> Survey:
     return found
 
 
+def is_read(file: LogFile, cursor: Cursor | None) -> bool:
+    """Whether a cursor stands at the end of a file that nobody has written since."""
+    return cursor is not None and stamp(cursor) == stamp(file)
+
+
+def stamp(file: LogFile | Cursor) -> tuple[int, int, int, int]:
+    """What changes when a file does."""
+    return file.device, file.inode, file.size, file.mtime_ns
+
+
+def all_read(roots: tuple[LogRoot, ...], cursors: Iterable[Cursor]) -> bool:
+    """Whether there is nothing to read: every log is at its cursor, and none is gone."""
+    found, known = survey(roots), {cursor.path: cursor for cursor in cursors}
+    return (
+        not found.unreadable
+        and all(is_read(file, known.get(file.path)) for file in found.files)
+        and not missing(found, roots, known)
+    )
+
+
+def missing(found: Survey, roots: tuple[LogRoot, ...], paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of these logs that lie below the roots and were not found. None can be missed while a folder is closed."""
+    if found.unreadable:
+        return ()
+    there = {file.path for file in found.files}
+    folders = tuple(f"{folder_of(root)}/" for root in roots)
+    return tuple(path for path in paths if path not in there and path.startswith(folders))
+
+
 def survey_path(roots: Iterable[LogRoot], path: str) -> Survey:
     """The logs at or below one path that changed; a database's write-ahead log stands for the database."""
     found = Survey()
@@ -82,7 +116,7 @@ def _walk(root: LogRoot, folder: str, parts: tuple[str, ...], found: Survey) -> 
 def _visit(root: LogRoot, entry: os.DirEntry[str], parts: tuple[str, ...], found: Survey) -> None:
     try:
         if entry.is_dir():
-            if len(parts) < _DEEPEST:
+            if root.folder and len(parts) < _DEEPEST:  # a root without a folder is a home: only its own files are logs
                 _walk(root, entry.path, parts, found)
         elif _is_ours(root, entry.path, parts, found):
             _add(root, entry.path, parts, entry.stat(), found)

@@ -1,19 +1,36 @@
 """What do Claude Code's session logs say about sessions and responses?
 
-Field names as written by 2.1.329 and earlier. A response is found by the type of its row, never by a usage key at any
-depth: tool results, progress rows and quoted text carry such keys too. `cost-state` totals are never added.
+A response is found by the type of its row, never by a usage key at any depth: tool results, progress rows and quoted
+text carry such keys too. Rules that are not obvious:
+- `partial` is a response whose best row has no `stop_reason`: the client never wrote the finished figure.
+- What a session has in its context is told by its main rows only, not by sidechains or subagents' files.
+- Ownership of rows that a fork or a resume copied is not decided here: the keys are the same, the book decides.
+
+| client version | format checked against |
+|---|---|
+| 2.1.329 | files that it wrote (`tests/data/claude`) |
+| 2.1.x before | public reports and examples: cache writes told only by lifetime (2.1.152), `iterations`, `forkedFrom` |
+| 1.x, 2.0.x | public reports: growing snapshots, a row for each block, `agent-*.jsonl` beside the session |
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
 
 from engine.contract.usage import Cursor, LogBatch, Response
-from engine.telemetry.claude_rows import PROMPT, ROW, PromptRow, Row, first_words
+from engine.telemetry.claude_odd import Odd, read_odd
+from engine.telemetry.claude_rows import IDS, PLAIN, PROMPT, Ids, Message, PromptRow, Row, Usage, first_words
+from engine.telemetry.claude_totals import client_totals, last_cost_state
 from engine.telemetry.line_log import read_lines
-from engine.telemetry.rows import BadRow, count, decode, first_time_ms, last_time_ms, rows_with, time_ms
+from engine.telemetry.rows import BadRow, decode, first_time_ms, last_time_ms, rows_with
 from engine.telemetry.source import TITLE_CHARS, Archive, Facts, Findings, LogFile
+
+# The operator's first words come early or never; beyond this a session without any costs no more searches.
+_TITLE_WITHIN_BYTES = 4 * 1024 * 1024
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 class _Run(Struct):
@@ -27,6 +44,8 @@ class _Run(Struct):
 class _Carry(Struct, omit_defaults=True):
     facts: Facts
     run: _Run | None = None
+    context_key: str | None = None
+    """The response that `facts.context_tokens` is of: a later row of it may be a smaller snapshot."""
 
 
 _CARRY = msgspec.json.Decoder(_Carry)
@@ -60,78 +79,175 @@ class ClaudeCode:
 
 
 class ClaudeParser:
-    """Reads one file. A subagent's file says nothing about its session's title, model or start."""
+    """Reads one file. A subagent's file says nothing about its session's title, model, context or start."""
 
     def __init__(self, known: _Carry, stem: str, main: bool, fallback_ms: int) -> None:
         self.findings = Findings()
         self.facts = known.facts
         self._run = known.run
+        self._context_key = known.context_key
+        self._last_main: tuple[str, Odd | None] | None = None
         self._stem = stem
         self._main = main
         self._fallback_ms = fallback_ms
 
     def carry(self) -> str:
-        return msgspec.json.encode(_Carry(self.facts, self._run)).decode()
+        return msgspec.json.encode(_Carry(self.facts, self._run, self._context_key)).decode()
 
     def feed(self, block: bytes, start: int) -> None:
-        if self._main and self.facts.started_ms is None:
-            self.facts.seen_at(first_time_ms(block))
-        if self._main and self.facts.title is None:
-            self._look_for_title(block)
-        for begin, line in rows_with(block, b'"usage"'):
-            try:
-                self._usage_row(decode(ROW, line), start + begin)
-            except BadRow as bad:
-                self._refuse(line, bad)
+        if self._main:
+            if self.facts.started_ms is None:
+                self.facts.seen_at(first_time_ms(block))
+            if self.facts.title is None and start < _TITLE_WITHIN_BYTES:
+                self._look_for_title(block)
+            self._look_for_totals(block)
+        self._read_responses(block, start)
+        self._note_last_main()
         last_ms = last_time_ms(block)
         if last_ms is not None:
             self.facts.last_ms = max(last_ms, self.facts.last_ms or last_ms)
         if self.facts.provider_id is None or self.facts.workspace is None:
             self._look_for_names(block)
 
-    def _usage_row(self, row: Row, offset: int) -> None:
-        message = row.message
-        if row.type != "assistant" or row.isApiErrorMessage or message is None or message.usage is None:
-            return
-        if message.model == "<synthetic>":
-            return
-        if self._main and not row.isSidechain and message.model:
-            self.facts.model = message.model
-        at_ms = time_ms(row.timestamp)
-        usage = message.usage
-        prompt = count(usage.input_tokens), count(usage.cache_read_input_tokens), usage.cache_write()
-        key = self._key(row, prompt)
-        self.findings.add(
-            Response(
-                key=key or f"{self._stem}:byte{offset}",
-                at_ms=self._fallback_ms if at_ms is None else at_ms,
-                model=message.model,
-                input_tokens=prompt[0],
-                cache_read_tokens=prompt[1],
-                cache_write_tokens=prompt[2],
-                output_tokens=count(usage.output_tokens),
-                cache_write_5m_tokens=usage.cache_write_5m(),
-                cache_write_1h_tokens=usage.cache_write_1h(),
-                reasoning_tokens=usage.thinking(),
-                confidence="final" if message.stop_reason else "partial",
-                offset=offset,
-            )
-        )
+    def _read_responses(self, block: bytes, start: int) -> None:
+        plain = PLAIN.decode
+        for begin, line in rows_with(block, b'"usage"'):
+            try:
+                row = plain(line)
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                self._odd_row(line, start + begin)
+                continue
+            if row.type == "assistant" and (message := row.message) and (usage := message.usage):
+                self._response(row, message, usage, line, start + begin)
 
-    def _key(self, row: Row, prompt: tuple[int, int, int]) -> str | None:
+    def _odd_row(self, line: bytes, offset: int) -> None:
+        try:
+            odd = read_odd(line)
+            message = odd.row.message
+            if message is not None and message.usage is not None:
+                self._response(odd.row, message, message.usage, line, offset, odd)
+        except BadRow as bad:
+            self._refuse(line, bad)
+
+    def _response(
+        self, row: Row, message: Message, usage: Usage, line: bytes, offset: int, odd: Odd | None = None
+    ) -> None:
+        if row.isApiErrorMessage or message.model == "<synthetic>":
+            return
+        key = message.id
+        if key and key[:4] == "msg_":
+            self._run = None
+        else:
+            key = self._key(key, usage, line) or f"{self._stem}:byte{offset}"
+        if row.timestamp is not None:
+            at_ms = (row.timestamp - _EPOCH) // _MS
+        else:
+            at_ms = self._fallback_ms if odd is None or odd.at_ms is None else odd.at_ms
+        finished = bool(message.stop_reason)
+        known = self.findings.responses.get(key)
+        if (
+            known is not None
+            and odd is None
+            and usage.output_tokens <= known.output_tokens
+            and at_ms >= known.at_ms
+            and (known.confidence == "final" or not finished)
+        ):
+            self.findings.drop("stream")  # as `add` would, without making a response to throw away
+        elif odd is None and _contradicts_itself(usage):
+            self._odd_row(line, offset)
+            return
+        else:
+            written, details = usage.cache_creation, usage.output_tokens_details
+            made = Response(  # by position: this is where the time goes
+                key,
+                at_ms,
+                message.model,
+                usage.input_tokens,
+                usage.cache_read_input_tokens,
+                usage.cache_creation_input_tokens,
+                usage.output_tokens,
+                written.ephemeral_5m_input_tokens if written else None,
+                written.ephemeral_1h_input_tokens if written else None,
+                details.thinking_tokens if details else None,
+                "per_run" if finished else "partial",
+                "final" if finished else "partial",
+                offset,
+                "",
+                odd.factors if odd else "",
+                odd.raw if odd else None,
+            )
+            if known is None:
+                self.findings.responses[key] = made
+            else:
+                self.findings.add(made)
+            if odd is not None:
+                self._sub_calls(odd, key, at_ms, offset)
+        if self._main and not row.isSidechain:
+            self._last_main = key, odd
+            if row.forkedFrom is not None and self.facts.forked_from is None:
+                self.facts.forked_from = row.forkedFrom.sessionId
+
+    def _sub_calls(self, odd: Odd, key: str, at_ms: int, offset: int) -> None:
+        """Other models' part in a response: at its terms, but web searches are the executor's."""
+        factors = " ".join(word for word in odd.factors.split() if not word.startswith("web:"))
+        for call in odd.sub_calls:
+            written = call.usage.cache_creation
+            self.findings.add(
+                Response(
+                    key=f"{key}#{call.place}",
+                    at_ms=at_ms,
+                    model=call.model,
+                    input_tokens=call.usage.input_tokens,
+                    cache_read_tokens=call.usage.cache_read_input_tokens,
+                    cache_write_tokens=call.usage.cache_creation_input_tokens,
+                    output_tokens=call.usage.output_tokens,
+                    cache_write_5m_tokens=written.ephemeral_5m_input_tokens if written else None,
+                    cache_write_1h_tokens=written.ephemeral_1h_input_tokens if written else None,
+                    offset=offset,
+                    factors=factors,
+                )
+            )
+
+    def _key(self, message_id: str | None, usage: Usage, line: bytes) -> str | None:
         """`message.id` if it is Anthropic's or came with a request id, whatever that request id is: a sidechain
         replays the message under another one. A gateway may give every response one id: there a response is an
         unbroken run of rows with one prompt size, named by its first row. Without ids: the row's own `uuid`."""
-        message_id = row.message.id if row.message else None
-        if message_id and (message_id.startswith("msg_") or row.requestId):
+        try:
+            ids = decode(IDS, line)
+        except BadRow:
+            ids = Ids()
+        if not message_id or ids.requestId:
             self._run = None
-            return message_id
-        if not message_id:
-            self._run = None
-            return row.requestId or row.uuid
-        if row.uuid and (self._run is None or (self._run.message_id, self._run.prompt) != (message_id, prompt)):
-            self._run = _Run(message_id, prompt, row.uuid)
-        return self._run.key if self._run else row.uuid
+            return message_id or ids.requestId or ids.uuid
+        prompt = usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+        if ids.uuid and (self._run is None or (self._run.message_id, self._run.prompt) != (message_id, prompt)):
+            self._run = _Run(message_id, prompt, ids.uuid)
+        return self._run.key if self._run else ids.uuid
+
+    def _note_last_main(self) -> None:
+        """What the session's last main response says about it, once for a block."""
+        if self._last_main is None:
+            return
+        (key, odd), self._last_main = self._last_main, None
+        best, facts = self.findings.responses[key], self.facts
+        context = odd.context_tokens if odd else None
+        if context is None:
+            context = best.input_tokens + best.cache_read_tokens + best.cache_write_tokens + best.output_tokens
+        if key == self._context_key:
+            context = max(context, facts.context_tokens or 0)
+        facts.context_tokens, self._context_key = context, key
+        facts.model = best.model or facts.model
+
+    def _look_for_totals(self, block: bytes) -> None:
+        found = last_cost_state(block)
+        if found is None:
+            return
+        begin, line = found
+        at_ms = last_time_ms(block[:begin]) or self.facts.last_ms or self._fallback_ms
+        try:
+            self.findings.totals = client_totals(line, at_ms)
+        except BadRow as bad:
+            self.findings.refuse(bad.args[0])
 
     def _look_for_title(self, block: bytes) -> None:
         for _, line in rows_with(block, b'"user"'):
@@ -154,6 +270,16 @@ class ClaudeParser:
         row = _prompt(line) if bad.args[0] == "bad_row" else None
         if row is None or row.type == "assistant":
             self.findings.refuse(bad.args[0])
+
+
+def _contradicts_itself(usage: Usage) -> bool:
+    """Whether a part is more, or its parts are less, than the whole."""
+    written, details = usage.cache_creation, usage.output_tokens_details
+    if written is not None:
+        parts = (written.ephemeral_5m_input_tokens or 0) + (written.ephemeral_1h_input_tokens or 0)
+        if parts != usage.cache_creation_input_tokens:
+            return True
+    return details is not None and (details.thinking_tokens or 0) > usage.output_tokens
 
 
 def _prompt(line: bytes) -> PromptRow | None:

@@ -1,12 +1,17 @@
-"""Which fields of Claude Code's rows does accounting want? Everything optional: gateways and old versions leave out
-or null whatever they like."""
+"""Which fields of Claude Code's rows does accounting want, and in which shape do they nearly always come?
 
-from typing import Any
+`PLAIN` takes rows at standard terms in one strict decode: counts that are counts, no unknown usage key, nothing that
+moves a price. What it refuses goes to `claude_odd`, where everything is optional: gateways and old versions leave out
+or null whatever they like.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from engine.telemetry.rows import count
+from engine.telemetry.rows import LARGEST_COUNT
 
 # Text that the client, not the operator, puts at the start of a user row.
 _NOT_TYPED = (
@@ -19,65 +24,85 @@ _NOT_TYPED = (
     "[Request interrupted",
 )
 
-
-class _Lifetimes(Struct, gc=False):
-    ephemeral_5m_input_tokens: int | None = None
-    ephemeral_1h_input_tokens: int | None = None
+_Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 
 
-class _OutputDetails(Struct, gc=False):
-    thinking_tokens: int | None = None
+class Lifetimes(Struct, gc=False, forbid_unknown_fields=True):
+    """Cache writes by how long they live, tokens."""
+
+    ephemeral_5m_input_tokens: _Count | None = None
+    ephemeral_1h_input_tokens: _Count | None = None
 
 
-class Usage(Struct):
-    """`message.usage`. `input_tokens` is uncached only; thinking is inside output."""
+class OutputDetails(Struct, gc=False, forbid_unknown_fields=True):
+    """Parts of the output, tokens."""
 
+    thinking_tokens: _Count | None = None
+
+
+class _NoPaidTools(Struct, gc=False, forbid_unknown_fields=True):
+    web_search_requests: Literal[0] | None = None
+    web_fetch_requests: int | None = None
+
+
+class _OwnIteration(Struct, gc=False, forbid_unknown_fields=True):
+    type: Literal["message"]
+    model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
-    cache_creation: _Lifetimes | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-    def cache_write(self) -> int:
-        """The larger of the flat count and the sum of the lifetimes: some versions leave the flat one at 0."""
-        flat, lifetimes = count(self.cache_creation_input_tokens), self.cache_creation
-        if lifetimes is None:
-            return flat
-        return max(flat, count(lifetimes.ephemeral_5m_input_tokens) + count(lifetimes.ephemeral_1h_input_tokens))
-
-    def cache_write_5m(self) -> int | None:
-        """Written for five minutes, tokens."""
-        return self.cache_creation.ephemeral_5m_input_tokens if self.cache_creation else None
-
-    def cache_write_1h(self) -> int | None:
-        """Written for an hour, tokens."""
-        return self.cache_creation.ephemeral_1h_input_tokens if self.cache_creation else None
-
-    def thinking(self) -> int | None:
-        """Output spent on thinking, tokens, where told and possible."""
-        told = self.output_tokens_details.thinking_tokens if self.output_tokens_details else None
-        return None if told is None else min(count(told), count(self.output_tokens))
+    cache_creation: Lifetimes | None = None
 
 
-class _Message(Struct):
+class Usage(Struct, gc=False, forbid_unknown_fields=True):
+    """`message.usage` at standard terms. `input_tokens` is uncached only; thinking is inside output."""
+
+    input_tokens: _Count = 0
+    cache_creation_input_tokens: _Count = 0
+    cache_read_input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    output_tokens_details: OutputDetails | None = None
+    server_tool_use: _NoPaidTools | None = None
+    service_tier: Literal["standard"] | None = None
+    cache_creation: Lifetimes | None = None
+    inference_geo: Literal["", "not_available", "global"] | None = None
+    iterations: Annotated[list[_OwnIteration], Meta(max_length=1)] | None = None
+    speed: Literal["standard"] | None = None
+    fallback_credit: None = None
+
+
+class Message(Struct, gc=False):
+    """A response, or the part of one that a row holds."""
+
     id: str | None = None
     model: str | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
 
 
-class Row(Struct):
+class Fork(Struct, gc=False):
+    """Where a row was copied from."""
+
+    sessionId: str | None = None
+
+
+class Row(Struct, gc=False):
     """A row that may hold a response."""
 
-    type: str | None = None
-    uuid: str | None = None
-    sessionId: str | None = None
-    requestId: str | None = None
-    timestamp: str | None = None
     isSidechain: bool | None = None
+    message: Message | None = None
+    type: str | None = None
+    timestamp: Annotated[datetime, Meta(tz=True)] | None = None
     isApiErrorMessage: bool | None = None
-    message: _Message | None = None
+    forkedFrom: Fork | None = None
+
+
+class Ids(Struct):
+    """What names a row whose message id does not."""
+
+    uuid: str | None = None
+    requestId: str | None = None
 
 
 class PromptRow(Struct):
@@ -90,11 +115,19 @@ class PromptRow(Struct):
     isSidechain: bool | None = None
     isCompactSummary: bool | None = None
     isVisibleInTranscriptOnly: bool | None = None
+    forkedFrom: Any = None
     message: Any = None
 
 
-ROW = msgspec.json.Decoder(Row)
+PLAIN = msgspec.json.Decoder(Row)
+IDS = msgspec.json.Decoder(Ids)
 PROMPT = msgspec.json.Decoder(PromptRow)
+
+
+def forked_from(told: Any) -> str | None:
+    """The session in a `forkedFrom`, which 2.1 writes as an object."""
+    session = told.get("sessionId") if isinstance(told, dict) else told
+    return session if isinstance(session, str) and session else None
 
 
 def first_words(row: PromptRow | None) -> str | None:

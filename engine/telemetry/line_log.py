@@ -1,14 +1,13 @@
 """What is new in one log of JSON lines since its cursor? Joins lines and parser into batches of bounded size."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
 
 from engine.contract.usage import Cursor, LogBatch
-from engine.telemetry.lines import Block, blocks, continues, head_hash
+from engine.telemetry.lines import Block
+from engine.telemetry.log_text import PACKED_SUFFIX, LogText, opened_text
 from engine.telemetry.source import Facts, Findings, LogFile
 
 # A batch is one write of the engine; it ends with the block in which it reaches one of these.
@@ -36,28 +35,33 @@ is not this source's."""
 
 def read_lines(file: LogFile, cursor: Cursor | None, parser_of: ParserOf) -> Iterator[LogBatch]:
     """The batches that bring a cursor to the end of its file; none when no whole line came. Raises `OSError`."""
-    with _opened(file.path) as opened:
-        status = os.fstat(opened)
-        parser = _continued(cursor, parser_of) if cursor and continues(opened, status, cursor) else None
+    with opened_text(file.path) as text:
+        if cursor and text.is_read(cursor):
+            return
+        parser = _continued(cursor, parser_of) if cursor and text.continues(cursor) else None
         offset = cursor.offset if cursor and parser else 0
-        pending = _Pending(file, parser or parser_of(""), opened, status, offset)
+        pending = _Pending(file, parser or parser_of(""), text, offset)
         pending.restarted = cursor is not None and parser is None
-        for block in blocks(opened, offset, status.st_size):
+        told = cursor.size if cursor and parser else None
+        for block in text.blocks(offset):
             pending.feed(block)
             if pending.is_full():
-                yield pending.batch(size=pending.offset)
-        if pending.lines or pending.restarted:
-            yield pending.batch(size=status.st_size)
+                told = text.part_size(pending.offset)
+                yield pending.batch(size=told)
+        if text.damaged:
+            pending.refuse("bad_zst")
+        taken_for_unfinished = told not in (None, text.status.st_size) and told == text.part_size(pending.offset)
+        if pending.has_news() or taken_for_unfinished:
+            yield pending.batch(size=text.status.st_size)
 
 
 class _Pending:
     """A batch in the making."""
 
-    def __init__(self, file: LogFile, parser: Parser, opened: int, status: os.stat_result, offset: int) -> None:
+    def __init__(self, file: LogFile, parser: Parser, text: LogText, offset: int) -> None:
         self._file = file
         self._parser = parser
-        self._opened = opened
-        self._status = status
+        self._text = text
         self.offset = offset
         self.lines = 0
         self.restarted = False
@@ -66,18 +70,23 @@ class _Pending:
         if block.data:
             self._parser.feed(block.data, block.start)
         for _ in range(block.too_long):
-            self._parser.findings.refuse("too_long")
+            self.refuse("too_long")
         self.lines += block.data.count(b"\n") + block.too_long
         self.offset = block.end
+
+    def refuse(self, reason: str) -> None:
+        self._parser.findings.refuse(reason)
+
+    def has_news(self) -> bool:
+        return bool(self.lines or self.restarted or self._parser.findings.refused)
 
     def is_full(self) -> bool:
         return self.lines >= BATCH_LINES or len(self._parser.findings.responses) >= BATCH_RESPONSES
 
     def batch(self, size: int) -> LogBatch:
-        """`size` goes into the cursor: less than the file's own while there is more to read, so that a reader that
-        starts again does not take the file for finished."""
+        """`size` goes into the cursor."""
         findings, facts = self._parser.findings, self._parser.facts
-        stem = self._file.parts[-1].removesuffix(".zst").removesuffix(".jsonl")
+        stem = self._file.parts[-1].removesuffix(PACKED_SUFFIX).removesuffix(".jsonl")
         made = LogBatch(
             source=self._file.root.source,
             cursor=self._cursor(size),
@@ -94,25 +103,17 @@ class _Pending:
         return made
 
     def _cursor(self, size: int) -> Cursor:
+        status = self._text.status
         return Cursor(
             path=self._file.path,
-            device=self._status.st_dev,
-            inode=self._status.st_ino,
+            device=status.st_dev,
+            inode=status.st_ino,
             size=size,
-            mtime_ns=self._status.st_mtime_ns,
+            mtime_ns=status.st_mtime_ns,
             offset=self.offset,
-            head_hash=head_hash(self._opened, self.offset),
+            head_hash=self._text.head_hash(self.offset),
             carry=self._parser.carry(),
         )
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[int]:
-    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # never wait for the writer of a pipe
-    try:
-        yield opened
-    finally:
-        os.close(opened)
 
 
 def _continued(cursor: Cursor, parser_of: ParserOf) -> Parser | None:

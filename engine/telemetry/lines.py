@@ -5,12 +5,12 @@ Memory is bounded: blocks of whole lines, and a line beyond `LONGEST_LINE` is sk
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from engine.contract.usage import Cursor
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 512 * 1024
 LONGEST_LINE = 64 * 1024 * 1024
 HEAD_BYTES = 1024
 
@@ -30,7 +30,12 @@ class Block(NamedTuple):
 def head_hash(file: int, offset: int) -> str:
     """`<n>:<hash>` of the first n = min(1 KiB, offset) bytes: a growing file keeps the bytes that were hashed."""
     length = min(HEAD_BYTES, offset)
-    return f"{length}:{hashlib.blake2b(os.pread(file, length, 0), digest_size=8).hexdigest()}"
+    return f"{length}:{hash_of(os.pread(file, length, 0))}"
+
+
+def hash_of(head: bytes) -> str:
+    """Short, and the same in every process."""
+    return hashlib.blake2b(head, digest_size=8).hexdigest()
 
 
 def continues(file: int, status: os.stat_result, cursor: Cursor) -> bool:
@@ -53,10 +58,22 @@ def blocks(
     file: int, start: int, end: int, block_bytes: int = BLOCK_BYTES, longest_line: int = LONGEST_LINE
 ) -> Iterator[Block]:
     """The whole lines between two offsets. A torn last line is left for the next time."""
+    return whole_lines(_chunks(file, start, end, block_bytes), start, longest_line)
+
+
+def _chunks(file: int, start: int, end: int, block_bytes: int) -> Iterator[bytes]:
+    position = start
+    while position < end and (chunk := os.pread(file, min(block_bytes, end - position), position)):
+        position += len(chunk)
+        yield chunk
+
+
+def whole_lines(chunks: Iterable[bytes], start: int, longest_line: int = LONGEST_LINE) -> Iterator[Block]:
+    """The whole lines of a text that comes in pieces, the first of which is at `start`."""
     unfinished: list[bytes] = []
     held = 0
     begin = position = start
-    while position < end and (chunk := os.pread(file, min(block_bytes, end - position), position)):
+    for chunk in chunks:
         position += len(chunk)
         cut = chunk.rfind(b"\n") + 1
         if not cut:

@@ -4,6 +4,8 @@ Speaks the protocol of `engine.contract.usage` on stdin and stdout, one JSON obj
 closed and, while it follows, when stdin ends: then the engine is gone or wants it gone.
 """
 
+import contextlib
+import fcntl
 import os
 import queue
 import select
@@ -16,42 +18,55 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.contract.usage import CatchUp, CaughtUp, Progress, ReaderMessage, ReaderSetup, Unreadable
-from engine.telemetry.catalog import SOURCES, Survey, folder_of, survey, survey_path, wire_path
+from engine.contract.usage import CatchUp, CaughtUp, Gone, Progress, ReaderMessage, ReaderSetup, Unreadable
+from engine.telemetry.catalog import Survey, folder_of, is_read, missing, stamp, survey, survey_path
+from engine.telemetry.crew import Crew, Finished, Helper, Line, Lost, read_file
 from engine.telemetry.source import LogFile
 from engine.telemetry.watcher import Changed, NotWatched, Watcher
 
 SWEEP_S = 3.0
 PROGRESS_S = 0.2
+PIPE_BYTES = 1024 * 1024
 
-Event = Changed | NotWatched | CatchUp
+Event = Changed | NotWatched | CatchUp | Line | Finished | Lost
 Stamp = tuple[int, int, int, int]
 
 
 class Reader:
-    """Reads every log once, then what changes. `send` writes one message; `events` brings changes and requests."""
+    """Reads every log once, then what changes. `send` writes one line; `events` brings changes and requests."""
 
-    def __init__(self, setup: ReaderSetup, send: Callable[[ReaderMessage], None], events: "queue.Queue[Event]") -> None:
+    def __init__(self, setup: ReaderSetup, send: Callable[[bytes], None], events: "queue.Queue[Event]") -> None:
         self._setup = setup
-        self._send = send
+        self._send_line = send
         self._events = events
+        self._encoder = msgspec.json.Encoder()
         self._cursors = {cursor.path: cursor for cursor in setup.cursors}
         self._looked: dict[str, Stamp] = {}
         self._why: dict[str, str] = {}
         self._live: dict[str, LogFile] = {}
-        self._reading: str | None = None
+        self._reading: set[str] = set()
         self._tokens: deque[str] = deque()
         self._watcher = Watcher(events.put)
-        self._archive = Survey()
+        self._archive = survey(setup.roots)
+        self._stale = sorted(filter(self._is_stale, self._archive.files), key=lambda file: -file.mtime_ns)
+        self._queued = {file.path: stamp(file) for file in self._stale}
+        self._crew: Crew | None = None
+        self._done: deque[Finished | Lost] = deque()
         self._progress = Progress(0, 0, 0, 0, scanning=True)
         self._next_progress = self._next_sweep = 0.0
 
+    def fork(self) -> None:
+        """Get helpers if there is much to read. Only before this process has a thread."""
+        wanted = Crew.wanted(sum(file.size for file in self._stale), len(self._stale))
+        if wanted:
+            self._crew = Crew(wanted, self._stale, self._cursors, self._archive)
+
     def run(self) -> None:
         """Until everything is read or, when following, for ever."""
-        first = self._sweep()
-        self._send(first.discovered())
+        self._send(self._archive.discovered())
+        self._take_stock(self._archive)
         self._watch()
-        self._first_scan(first)
+        self._first_scan()
         while self._setup.follow:
             waiting = not (self._live or self._tokens)
             self._take_events(max(0.0, self._next_sweep - time.monotonic()) if waiting else 0)
@@ -59,24 +74,67 @@ class Reader:
             if self._tokens:
                 self._catch_up()
 
-    def _first_scan(self, first: Survey) -> None:
-        stale = [file for file in first.files if self._is_stale(file)]
-        read_bytes = sum(file.size for file in first.files) - sum(file.size for file in stale)
+    def _first_scan(self) -> None:
+        files, stale = self._archive.files, self._stale
         self._progress = Progress(
-            files_done=len(first.files) - len(stale),
-            files_total=len(first.files),
-            bytes_done=read_bytes,
-            bytes_total=sum(file.size for file in first.files),
+            files_done=len(files) - len(stale),
+            files_total=len(files),
+            bytes_done=sum(file.size for file in files) - sum(file.size for file in stale),
+            bytes_total=sum(file.size for file in files),
             scanning=True,
         )
-        for file in sorted(stale, key=lambda file: -file.mtime_ns):
+        waiting = deque(range(len(stale)))
+        if self._crew is not None:
+            self._scan_with(self._crew, waiting)
+        while waiting:
+            file = stale[waiting.popleft()]
             self._give_way()
-            self._reading = file.path
+            self._reading.add(file.path)
             self._read(file, self._give_way)
-            self._reading = None
+            self._reading.discard(file.path)
             self._count_done(file)
+        self._queued.clear()
         self._progress = msgspec.structs.replace(self._progress, scanning=False)
         self._send(self._progress)
+
+    def _scan_with(self, crew: Crew, waiting: deque[int]) -> None:
+        """Give each helper a file after the other, until none is left or no helper."""
+        for helper in crew.helpers:
+            helper.listen(self._events.put)
+            self._give(helper, waiting)
+        while crew.helpers:
+            self._take_events(SWEEP_S)
+            self._read_live()
+            while self._done:
+                event = self._done.popleft()
+                number = event.number
+                if number is not None:
+                    if isinstance(event, Lost):
+                        self._report(Unreadable(self._stale[number].path, "reading it ended unexpectedly"))
+                    self._end_of(self._stale[number], event)
+                if isinstance(event, Lost):
+                    crew.helpers.remove(event.helper)
+                else:
+                    self._give(event.helper, waiting)
+
+    def _give(self, helper: Helper, waiting: deque[int]) -> None:
+        while waiting:
+            number = waiting.popleft()
+            file = self._stale[number]
+            if self._is_stale(file):  # else it has changed meanwhile, and its turn came earlier
+                self._reading.add(file.path)
+                helper.give(number)
+                return
+            self._count_done(file)
+        helper.dismiss()
+
+    def _end_of(self, file: LogFile, event: Finished | Lost) -> None:
+        if isinstance(event, Lost) or not event.again:
+            self._looked[file.path] = stamp(file)
+        if isinstance(event, Finished) and event.cursor is not None:
+            self._cursors[file.path] = event.cursor
+        self._reading.discard(file.path)
+        self._count_done(file)
 
     def _give_way(self) -> None:
         """A session that is written right now does not wait for the rest of the scan."""
@@ -123,54 +181,72 @@ class Reader:
                 self._report(Unreadable(folder, why))
             case CatchUp(token):
                 self._tokens.append(token)
+            case Line(helper, line):
+                self._send_line(line)
+                helper.taken()
+            case Finished() | Lost():
+                self._done.append(event)
 
     def _want(self, found: Survey) -> None:
         for problem in found.unreadable:
             self._report(problem)
-        self._live.update((file.path, file) for file in found.files if self._is_stale(file))
+        for file in found.files:
+            if self._is_stale(file) and self._queued.get(file.path) != stamp(file):
+                self._live[file.path] = file
 
     def _read_live(self) -> None:
         live, self._live = self._live, {}
         for file in live.values():
-            if file.path == self._reading:
+            if file.path in self._reading:
                 self._live[file.path] = file  # its turn comes when the scan is through with it
             else:
                 self._read(file)
 
     def _sweep(self) -> Survey:
-        self._next_sweep = time.monotonic() + SWEEP_S
         found = self._archive = survey(self._setup.roots)
+        self._take_stock(found)
+        return found
+
+    def _take_stock(self, found: Survey) -> None:
+        """Tell what cannot be read, and what is not there any more; its cursor is of no use then."""
+        self._next_sweep = time.monotonic() + SWEEP_S
         for problem in found.unreadable:
             self._report(problem)
-        return found
+        gone = missing(found, self._setup.roots, self._cursors)
+        for path in gone:
+            del self._cursors[path]
+            self._looked.pop(path, None)
+        if gone:
+            self._send(Gone(gone))
 
     def _watch(self) -> None:
         if self._setup.follow:
-            self._watcher.keep(folder_of(root) for root in self._setup.roots)
+            # A client that keeps its database beside much else has no folder of its own for it.
+            self._watcher.keep((folder_of(root), bool(root.folder)) for root in self._setup.roots)
 
     def _is_stale(self, file: LogFile) -> bool:
         looked = self._looked.get(file.path)
         if looked is not None:
-            return looked != _stamp(file)
-        cursor = self._cursors.get(file.path)
-        same = cursor and (cursor.device, cursor.inode, cursor.size, cursor.mtime_ns) == _stamp(file)
-        return not same
+            return looked != stamp(file)
+        return not is_read(file, self._cursors.get(file.path))
 
     def _read(self, file: LogFile, between: Callable[[], None] = lambda: None) -> None:
         if not self._is_stale(file):
             return
-        self._looked[file.path] = _stamp(file)
-        try:
-            source = SOURCES[file.root.source]
-            for batch in source.read(file, self._cursors.get(file.path), self._archive):
-                self._cursors[file.path] = batch.cursor
-                self._send(batch)
-                between()
+        self._looked[file.path] = stamp(file)
+        for found in read_file(file, self._cursors.get(file.path), self._archive, self._encoder):
+            if found.cursor is None:
+                self._report(msgspec.json.decode(found.line, type=Unreadable))
+                if found.again:
+                    del self._looked[file.path]
+                continue
+            self._cursors[file.path] = found.cursor
+            self._send_line(found.line + b"\n")
             self._why.pop(file.path, None)
-        except FileNotFoundError:
-            self._looked.pop(file.path, None)
-        except OSError as error:
-            self._report(Unreadable(wire_path(file.path), error.strerror or str(error)))
+            between()
+
+    def _send(self, message: ReaderMessage) -> None:
+        self._send_line(self._encoder.encode(message) + b"\n")
 
     def _report(self, problem: Unreadable) -> None:
         if self._why.get(problem.path) != problem.why:
@@ -178,15 +254,11 @@ class Reader:
             self._send(problem)
 
 
-def _stamp(file: LogFile) -> Stamp:
-    return file.device, file.inode, file.size, file.mtime_ns
-
-
-def _write(encoder: msgspec.json.Encoder, message: ReaderMessage) -> None:
-    line = memoryview(encoder.encode(message) + b"\n")
+def _write(line: bytes) -> None:
+    left = memoryview(line)
     try:
-        while line:
-            line = line[os.write(1, line) :]
+        while left:
+            left = left[os.write(1, left) :]
     except BrokenPipeError:
         os._exit(0)
 
@@ -215,12 +287,15 @@ def main() -> None:
     """Read the setup from stdin, then do what it says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the console's to answer
     setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=ReaderSetup)
-    os.nice(5)
+    os.nice(10)
+    with contextlib.suppress(OSError):  # fewer, longer writes of the engine; where it is not allowed, more of them
+        fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     events: queue.Queue[Event] = queue.Queue()
+    reader = Reader(setup, _write, events)
+    reader.fork()
     threading.Thread(target=_listen, args=(setup.follow, events), name="stdin", daemon=True).start()
     threading.Thread(target=_leave_with_stdout, name="stdout", daemon=True).start()
-    encoder = msgspec.json.Encoder()
-    Reader(setup, lambda message: _write(encoder, message), events).run()
+    reader.run()
     os._exit(0)  # no wait for threads that only end with the process
 
 

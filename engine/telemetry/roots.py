@@ -10,10 +10,13 @@ from engine.contract.usage import LogRoot
 
 
 def log_roots(environ: Mapping[str, str]) -> tuple[LogRoot, ...]:
-    """Every log folder that Claude Code and Codex would use in this environment, each once.
+    """Every log folder that the clients would use in this environment, each once.
 
     Claude Code: `CLAUDE_CONFIG_DIR` (several, separated by commas), else `$XDG_CONFIG_HOME/claude` and `~/.claude`.
-    Codex: `CODEX_HOME`, else `~/.codex`. `~` is `HOME` of the environment given.
+    Codex: `CODEX_HOME`, else `~/.codex`. Gemini CLI: `.gemini` below `GEMINI_CLI_HOME`, else below `~`.
+    OpenClaw: `OPENCLAW_STATE_DIR`, else `.openclaw` and its older names below `OPENCLAW_HOME`, else below `~`.
+    opencode: `$XDG_DATA_HOME/opencode`, else `~/.local/share/opencode`. `~` is `HOME` of the environment given.
+    Gemini CLI: `.gemini` below `GEMINI_CLI_HOME`, else below `~`.
     """
     roots: dict[Path, LogRoot] = {}
     for source, home, folder in _candidates(environ):
@@ -29,6 +32,13 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path, str]]:
     for home in _listed(environ, environ.get("CODEX_HOME", "")) or _below_home(environ, ".codex"):
         yield "codex", home, "sessions"
         yield "codex", home, "archived_sessions"
+    for parent in _listed(environ, environ.get("GEMINI_CLI_HOME", "")) or _below_home(environ, ""):
+        yield "gemini", parent / ".gemini", "tmp"
+    for home in _openclaw_homes(environ):
+        yield "openclaw", home, "agents"
+    for home in _opencode_homes(environ):
+        yield "opencode", home, "storage/message"
+        yield "opencode", home, ""
 
 
 def _claude_homes(environ: Mapping[str, str]) -> list[Path]:
@@ -40,6 +50,19 @@ def _claude_homes(environ: Mapping[str, str]) -> list[Path]:
     config = environ.get("XDG_CONFIG_HOME", "")
     named = [Path(config) / "claude"] if config.startswith("/") else _below_home(environ, ".config/claude")
     return named + _below_home(environ, ".claude")
+
+
+def _openclaw_homes(environ: Mapping[str, str]) -> list[Path]:
+    named = _listed(environ, environ.get("OPENCLAW_STATE_DIR", ""))
+    if named:
+        return named
+    parents = _listed(environ, environ.get("OPENCLAW_HOME", "")) or _below_home(environ, "")
+    return [parent / name for parent in parents for name in (".openclaw", ".clawdbot", ".moltbot", ".moldbot")]
+
+
+def _opencode_homes(environ: Mapping[str, str]) -> list[Path]:
+    data = environ.get("XDG_DATA_HOME", "")
+    return [Path(data) / "opencode"] if data.startswith("/") else _below_home(environ, ".local/share/opencode")
 
 
 def _listed(environ: Mapping[str, str], entry: str) -> list[Path]:

@@ -34,29 +34,30 @@ class Watcher:
         self._tell = tell
         self._watched: dict[Path, tuple[tuple[int, int], threading.Event]] = {}
 
-    def keep(self, folders: Iterable[Path]) -> None:
-        """Watch what newly exists; a folder that was made anew is another one and needs another watch."""
-        for folder in folders:
+    def keep(self, folders: Iterable[tuple[Path, bool]]) -> None:
+        """Watch what newly exists, with what is below it or without; a folder that was made anew is another one and
+        needs another watch."""
+        for folder, deep in folders:
             identity = _identity(folder)
             known = self._watched.get(folder)
             if known is not None and known[0] != identity:
                 known[1].set()
                 del self._watched[folder]
             if identity is not None and folder not in self._watched:
-                self._start(folder, identity)
+                self._start(folder, identity, deep)
 
-    def _start(self, folder: Path, identity: tuple[int, int]) -> None:
+    def _start(self, folder: Path, identity: tuple[int, int], deep: bool) -> None:
         stop = threading.Event()
         self._watched[folder] = (identity, stop)
-        threading.Thread(target=self._follow, args=(folder, stop), name=f"watch {folder}", daemon=True).start()
+        threading.Thread(target=self._follow, args=(folder, deep, stop), name=f"watch {folder}", daemon=True).start()
 
-    def _follow(self, folder: Path, stop: threading.Event) -> None:
+    def _follow(self, folder: Path, deep: bool, stop: threading.Event) -> None:
         try:
             # Imported here: 58 ms that the first message does not wait for.
             from watchfiles._rust_notify import RustNotify
 
             # `watchfiles.watch` does not say when it has begun, and what changed before that would be missed.
-            with RustNotify([str(folder)], False, False, 0, True, True) as changes:
+            with RustNotify([str(folder)], False, False, 0, deep, True) as changes:
                 self._tell(Changed(frozenset([str(folder)])))
                 while (change := changes.watch(DEBOUNCE_MS, STEP_MS, TIMEOUT_MS, stop)) not in ("stop", "signal"):
                     if isinstance(change, set):

@@ -1,8 +1,9 @@
 """A state folder of its own, open for writing, and the rows that others hang on."""
 
+import msgspec
 import pytest
 
-from state import runs, sessions, usage
+from state import logs, runs, sessions, usage
 from state.database import open_writer
 from state.home import Home
 
@@ -64,24 +65,36 @@ class House:
         with self.database.transaction() as tx:
             return runs.add(tx, values | columns)
 
-    def row(self, generation_id, key="k", tokens=(0, 0, 0, 0), **fields):
+    def model(self, name):
+        with self.database.transaction() as tx:
+            tx.execute("INSERT OR IGNORE INTO models (name, provider) VALUES (?, '')", (name,))
+        return self.connection.execute("SELECT id FROM models WHERE name = ?", (name,)).fetchone()[0]
+
+    def row(self, generation_id, key="k", tokens=(0, 0, 0, 0), source="codex", model=None, **fields):
         values = {
-            "source": "codex",
             "run_id": None,
             "at_ms": 1000,
-            "model": None,
             "cache_write_5m_tokens": None,
             "cache_write_1h_tokens": None,
             "reasoning_tokens": None,
-            "basis": "per_run",
-            "confidence": "final",
+            "cost_microusd": 0,
         } | fields
+        values["basis"] = usage.BASES.index(values.get("basis", "per_run"))
+        values["confidence"] = usage.CONFIDENCES.index(values.get("confidence", "final"))
+        values["model_id"] = None if model is None else self.model(model)
+        values["source_id"] = usage.SOURCE_IDS[source]
         names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
         return usage.UsageRow(key=key, generation_id=generation_id, **dict(zip(names, tokens, strict=True)), **values)
 
-    def book(self, row):
+    def book(self, *rows, memory=None):
         with self.database.transaction() as tx:
-            return usage.book(tx, row)
+            return usage.book(tx, rows, memory)
+
+    def log(self, path="/l", **fields):
+        """A log that is read; returns its id."""
+        log = logs.LogFile(0, "codex", path, 1, 2, 10, 20, 10, "h", "", 5, "{}", "{}", 1)
+        with self.database.transaction() as tx:
+            return logs.advance(tx, msgspec.structs.replace(log, **fields), {}, {}, False)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""Is each response one row, whatever was reported how often, and do all views of it agree?"""
+"""Is each response one row, whatever was reported how often and in which order?"""
 
 import itertools
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from state import sessions, usage
+from state import logs, sessions, usage
+from state.rollups import Sums
 
 DAY_MS = 86_400_000
 
@@ -31,27 +31,74 @@ def test_the_highest_output_wins_in_any_order(make_house, reports, winner):
             confidence, output = reports[number]
             house.book(house.row(generation, tokens=(number, 0, 0, output), confidence=confidence, at_ms=10 + number))
         found = house.connection.execute("SELECT input_tokens, confidence, output_tokens, at_ms FROM usage").fetchall()
-        assert found == [(winner, *reports[winner], 10)], "and its day is that of the earliest report"
-        assert sessions.generation(house.connection, generation).output_tokens == reports[winner][1]
+        confidence, output = reports[winner]
+        expected = (winner, usage.CONFIDENCES.index(confidence), output, 10)
+        assert found == [expected], "and its day is that of the earliest report"
+        assert sessions.generation(house.connection, generation).output_tokens == output
 
 
-def test_says_whether_anything_changed(house):
+def test_says_what_a_booking_did(house):
     row = house.row(house.generation(), tokens=(1, 2, 3, 4), at_ms=50)
-    assert house.book(row) is True
-    assert house.book(row) is False
-    assert house.book(msgspec.structs.replace(row, at_ms=49)) is True
-    assert house.book(msgspec.structs.replace(row, at_ms=60)) is False
-    assert house.book(msgspec.structs.replace(row, output_tokens=5)) is True
+    assert (house.book(row).new, house.book(row).changed) == (1, 0)
+    assert house.book(row._replace(at_ms=49)).changed == 1
+    assert house.book(row._replace(at_ms=60)).changed == 0
+    assert house.book(row._replace(output_tokens=5)).changed == 1
+    assert house.book().new == 0
 
 
-def test_the_first_owner_keeps_a_copied_response(house):
-    first, fork = house.generation("first"), house.generation("fork")
-    house.book(house.row(first, tokens=(1, 0, 0, 5)))
-    house.book(house.row(fork, tokens=(9, 0, 0, 7)))
-    house.book(house.row(fork, key="own", tokens=(1, 0, 0, 1)))
-    house.book(house.row(fork, source="claude_code", tokens=(0, 0, 0, 3)))
+def life(house, name, started_ms, last_ms, **facts):
+    return house.generation(name, at_ms=last_ms, started_ms=started_ms, **facts)
+
+
+@pytest.mark.parametrize("copy_first", [True, False])
+@pytest.mark.parametrize(
+    ("original", "copy"),
+    [
+        ({"started_ms": 10, "last_ms": 50}, {"started_ms": 20, "last_ms": 40}),
+        ({"started_ms": 10, "last_ms": 50}, {"started_ms": 10, "last_ms": 90}),
+        ({"started_ms": 10, "last_ms": 90}, {"started_ms": 10, "last_ms": 50, "forked_from": "original"}),
+    ],
+)
+def test_a_copied_response_belongs_to_the_conversation_that_had_it_first(house, original, copy, copy_first):
+    first, fork = life(house, "original", **original), life(house, "fork", **copy)
+    its_log, fork_log = house.log("/original"), house.log("/fork")
+    reports = [
+        house.row(first, tokens=(1, 0, 0, 7), log_id=its_log, offset=5),
+        house.row(fork, tokens=(1, 0, 0, 7), log_id=fork_log, offset=9),
+    ]
+    booked = [house.book(report) for report in (reversed(reports) if copy_first else reports)]
+    assert booked[1].repeated == {(fork_log, "copy"): 1}
+    house.book(house.row(fork, key="own", tokens=(1, 0, 0, 1), log_id=fork_log))
     totals = [sessions.generation(house.connection, number) for number in (first, fork)]
-    assert [(one.responses, one.input_tokens, one.output_tokens) for one in totals] == [(1, 9, 7), (2, 1, 4)]
+    assert [(one.responses, one.output_tokens) for one in totals] == [(1, 7), (1, 1)]
+    assert logs.copied(house.connection, fork) == (1, 0, 0, 7)
+    assert logs.copied_from(house.connection, fork) == [(sessions.generation(house.connection, first).session_id, 1)]
+    assert logs.copied_from(house.connection, first) == []
+    evidence = house.connection.execute("SELECT log_id, offset FROM usage WHERE key = 'k'").fetchone()
+    assert evidence == (its_log, 5)
+
+
+def test_a_copy_on_several_rows_is_linked_once(house):
+    first, fork = life(house, "a", 1, 2), life(house, "b", 5, 6)
+    log, memory = house.log("/fork"), usage.Memory()
+    house.book(house.row(first, tokens=(1, 0, 0, 7)))
+    counted = [
+        house.book(house.row(fork, tokens=(1, 0, 0, 7), log_id=log, offset=place), memory=memory).repeated
+        for place in (1, 2)
+    ]
+    assert counted == [{(log, "copy"): 1}, {(log, "stream"): 1}]
+    assert logs.copied(house.connection, fork) == (1, 0, 0, 7)
+
+
+def test_the_same_log_again_repeats_nothing_but_another_row_of_it_does(house):
+    generation, log, memory = house.generation(), house.log(), usage.Memory()
+    row = house.row(generation, tokens=(1, 0, 0, 7), log_id=log, offset=5)
+    house.book(row, memory=memory)
+    assert house.book(row, memory=memory).repeated == {}
+    assert house.book(row._replace(offset=8), memory=memory).repeated == {(log, "stream"): 1}
+    assert house.book(row._replace(log_id=house.log("/other")), memory=memory).repeated == {(log + 1, "replay"): 1}
+    memory.rereading.add(log)
+    assert house.book(row._replace(offset=9), memory=memory).repeated == {}
 
 
 counts = st.tuples(*[st.integers(0, 9)] * 4)
@@ -64,79 +111,80 @@ reports = st.lists(
         st.integers(0, 3 * DAY_MS),
         st.sampled_from([None, "m1", "m2"]),
         st.integers(0, 2),
+        st.sampled_from([None, 3, 8]),
     ),
     max_size=25,
 )
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(reports=reports)
-def test_every_view_adds_up_to_the_same(house, reports):
+@given(reports=reports, cut=st.integers(1, 9))
+def test_every_roll_up_is_the_sum_of_the_rows(house, reports, cut):
     with house.database.transaction() as tx:
-        for table in ("usage", "generations", "sessions"):
+        for table in ("usage", "usage_minutes", "usage_hours", "usage_days", "generations", "sessions"):
             tx.execute(f"DELETE FROM {table}")
     generations = [house.generation(f"p{number}") for number in range(3)]
-    best, owner = {}, {}
-    for key, tokens, source, confidence, at_ms, model, place in reports:
-        fields = {"source": source, "confidence": confidence, "at_ms": at_ms, "model": model}
-        house.book(house.row(generations[place], key, tokens, **fields))
+    best = {}
+    rows = []
+    for key, tokens, source, confidence, at_ms, model, place, cost in reports:
+        fields = {"source": source, "confidence": confidence, "at_ms": at_ms, "model": model, "cost_microusd": cost}
+        rows.append(house.row(generations[place], key, tokens, **fields))
         rank = (tokens[3], confidence == "final")
-        owner.setdefault((source, key), generations[place])
         if (source, key) not in best or rank > best[source, key][0]:
             best[source, key] = rank, tokens
-    whole = usage.totals(house.connection)[0]
-    expected = [sum(tokens[part] for _, tokens in best.values()) for part in range(4)]
-    assert (whole.responses, *_parts(whole)) == (len(best), *expected)
-    assert whole.tokens == sum(expected)
-    for by in usage.GROUPS:
-        grouped = usage.totals(house.connection, by=by)
-        assert sum(one.responses for one in grouped) == len(best), by
-        assert [sum(column) for column in zip(*map(_parts, grouped), strict=True)] == (expected if best else []), by
-    for source in ("codex", "claude_code"):
-        assert usage.totals(house.connection, source=source)[0].responses == sum(one == source for one, _ in best)
-    for number in generations:
-        found = sessions.generation(house.connection, number)
-        mine = [best[key][1] for key in best if owner[key] == number]
-        assert (found.responses, *_parts(found)) == (len(mine), *(sum(one[part] for one in mine) for part in range(4)))
-    halves = [
-        usage.totals(house.connection, since_ms=0, until_ms=DAY_MS),
-        usage.totals(house.connection, since_ms=DAY_MS),
-    ]
-    assert sum(half[0].tokens for half in halves) == whole.tokens
-    assert sum(usage.per_minute(house.connection, 0, 3 * DAY_MS + 1)) == whole.tokens
+    for start in range(0, len(rows), cut):
+        house.book(*rows[start : start + cut])
+    whole = sums(house, "usage", usage_sums=True)
+    assert whole.responses == len(best)
+    assert parts(whole) == tuple(sum(tokens[part] for _, tokens in best.values()) for part in range(4))
+    for table in ("usage_minutes", "usage_hours", "usage_days", "generations"):
+        assert sums(house, table) == whole, table
+    assert house.connection.execute("SELECT count(*) FROM usage_days WHERE responses <= 0").fetchone() == (0,)
 
 
-def _parts(found):
+def sums(house, table, usage_sums=False):
+    from state.rollups import OF_USAGE, SUMMED
+
+    columns = OF_USAGE if usage_sums else ", ".join(f"sum({name})" for name in SUMMED)
+    found = house.connection.execute(f"SELECT {columns} FROM {table}").fetchone()
+    return Sums(*(number or 0 for number in found))
+
+
+def parts(found):
     return (found.input_tokens, found.cache_read_tokens, found.cache_write_tokens, found.output_tokens)
 
 
-def test_days_are_those_of_the_zone(house):
-    generation = house.generation()
-    house.book(house.row(generation, "late", (1, 0, 0, 0), at_ms=DAY_MS - 1))
-    house.book(house.row(generation, "early", (2, 0, 0, 0), at_ms=DAY_MS))
-    by = {one.label: one.tokens for one in usage.totals(house.connection, by="day")}
-    assert by == {"1970-01-01": 1, "1970-01-02": 2}
-    shifted = {one.label: one.tokens for one in usage.totals(house.connection, by="day", shift_ms=3_600_000)}
-    assert shifted == {"1970-01-02": 3}
-
-
-def test_silent_minutes_are_zero(house):
-    house.book(house.row(house.generation(), tokens=(1, 1, 1, 1), at_ms=125_000))
-    assert usage.per_minute(house.connection, 0, 180_000) == [0, 0, 4]
-    assert usage.per_minute(house.connection, 125_001, 125_002) == [0]
-
-
-def test_how_far_a_log_was_read(house):
-    log = usage.LogFile(0, "codex", "/l", 1, 2, 10, 10, "h", "", 5, "", 1)
+def test_what_a_run_reported_gives_way_to_what_its_log_tells(house):
+    session = house.session()
+    generation = house.next_generation(session, "p1")
+    run = house.run(generation_id=generation, session_id=session, started_ms=1000)
+    house.book(house.row(generation, usage.provisional_key(run), (9, 0, 0, 9), run_id=run))
+    assert usage.logged_tokens(house.connection, run) is None
+    assert usage.has_runs(house.connection, generation)
+    assert usage.run_at(house.connection, generation, 999) is None
+    assert usage.run_at(house.connection, generation, 1500) == run
+    house.book(house.row(generation, "msg_1", (5, 0, 0, 5), run_id=run, log_id=house.log()))
     with house.database.transaction() as tx:
-        number = usage.advance(tx, log, {"bad_json": 1}, False)
-        more = msgspec.structs.replace(log, offset=30, lines=2)
-        assert usage.advance(tx, more, {"bad_json": 2, "too_long": 1}, False) == number
-        usage.note_problem(tx, "/gone", "EACCES", 1)
-        usage.note_problem(tx, "/gone", "ENOENT", 2)
-    refused = {"bad_json": 3, "too_long": 1}
-    assert usage.coverage(house.connection) == usage.Coverage(1, 30, 7, refused, 1)
-    assert usage.problems(house.connection) == [("/gone", "ENOENT")]
+        assert usage.drop_provisional(tx, run) is True
+        assert usage.drop_provisional(tx, run) is False
+    assert usage.logged_tokens(house.connection, run) == 10
+    assert [row.key for row in usage.of_run(house.connection, run)] == ["msg_1"]
+    assert sums(house, "usage_hours") == sums(house, "usage", usage_sums=True)
+
+
+def test_a_response_gets_the_price_that_it_lacked(house):
+    generation, model = house.generation(), house.model("m1")
+    for number in range(5):
+        cost = None if number % 2 else 7
+        house.book(house.row(generation, str(number), (number, 0, 0, 1), model="m1", cost_microusd=cost, at_ms=number))
+    assert usage.unpriced_models(house.connection) == [model]
+    found = usage.unpriced(house.connection, model, 0, 10)
+    assert [one.input_tokens for one in found] == [1, 3]
+    assert usage.unpriced(house.connection, model, found[0].id, 10) == found[1:]
     with house.database.transaction() as tx:
-        usage.advance(tx, log, {}, True)
-    assert usage.coverage(house.connection) == usage.Coverage(1, 10, 5, {}, 1)
+        usage.price(tx, model, None, [(one, 100) for one in found])
+    assert usage.unpriced_models(house.connection) == []
+    whole = sums(house, "usage", usage_sums=True)
+    assert (whole.cost_microusd, whole.unpriced) == (221, 0)
+    for table in ("usage_minutes", "usage_hours", "usage_days", "generations"):
+        assert sums(house, table) == whole, table

@@ -1,8 +1,10 @@
 """What do our readers and our books make of a home full of logs?"""
 
+import os
+
 from engine.contract.clock import SystemClock
-from engine.contract.usage import LogBatch
-from engine.runtime.logs import LogBook
+from engine.runtime.log_book import LogBook
+from engine.runtime.pricing import PriceBook
 from engine.telemetry.catalog import SOURCES, survey
 from engine.telemetry.roots import log_roots
 from state.database import open_writer
@@ -16,11 +18,18 @@ def read_all(home, reverse=False):
         yield from SOURCES[file.root.source].read(file, None, found)
 
 
+def open_book(state: Home):
+    """A new state folder, and what writes logs into it."""
+    database = open_writer(state)
+    prices = PriceBook(database, SystemClock(), {}, os.environ)
+    return database, LogBook(database, SystemClock(), prices), prices
+
+
 def book_all(home, state: Home, reverse=False):
     """The write connection of a new state folder in which all of it is booked."""
-    database = open_writer(state)
-    book = LogBook(database, SystemClock())
-    for batch in read_all(home, reverse):
-        assert isinstance(batch, LogBatch)
-        book.write(batch)
+    database, book, prices = open_book(state)
+    batches = list(read_all(home, reverse))
+    prices.learn_now(book.models(batches))
+    for _ in book.write(batches):
+        pass
     return database

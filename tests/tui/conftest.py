@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from state import events, sessions, skills, slots, usage
+from state import events, logs, sessions, skills, slots, usage
 from state.database import open_writer
 from state.home import Home
 
@@ -86,26 +86,42 @@ class World:
             )
             return session, generation
 
-    def spend(self, generation, tokens, key="r1", at_ms=NOW_MS):
+    def spend(self, generation, tokens, key="r1", at_ms=NOW_MS, **fields):
+        self.book(generation, (0, 0, 0, tokens), key=key, at_ms=at_ms, **{"cost_microusd": tokens} | fields)
+
+    def book(self, generation, parts, key="r1", at_ms=NOW_MS, source="claude_code", **fields):
+        """One response: uncached input, cache read, cache write, output; without a price unless one is given."""
+        names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+        values = {
+            "run_id": None,
+            "model_id": None,
+            "cache_write_5m_tokens": None,
+            "cache_write_1h_tokens": None,
+            "reasoning_tokens": None,
+            "basis": 0,
+            "confidence": 0,
+        }
+        values |= dict(zip(names, parts, strict=True)) | fields
+        row = usage.UsageRow(
+            source_id=usage.SOURCE_IDS[source], key=key, generation_id=generation, at_ms=at_ms, **values
+        )
         with self.open().transaction() as tx:
-            row = usage.UsageRow(
-                source="claude_code",
-                key=key,
-                generation_id=generation,
-                run_id=None,
-                at_ms=at_ms,
-                model="m",
-                input_tokens=0,
-                cache_read_tokens=0,
-                cache_write_tokens=0,
-                output_tokens=tokens,
-                cache_write_5m_tokens=None,
-                cache_write_1h_tokens=None,
-                reasoning_tokens=None,
-                basis="per_run",
-                confidence="final",
-            )
-            usage.book(tx, row)
+            usage.book(tx, [row])
+
+    def sql(self, statement, *parameters):
+        """What has no shorter way here; returns the new row's id."""
+        with self.open().transaction() as tx:
+            return tx.execute(statement, parameters).lastrowid
+
+    def log(self, path="/logs/a.jsonl", gone_ms=None):
+        """A log that was read; returns its id."""
+        with self.open().transaction() as tx:
+            log = logs.LogFile(0, "claude_code", path, 1, 2, 10, 20, 10, "h", "", 5, "{}", "{}", 1, gone_ms)
+            return logs.advance(tx, log, {}, {}, False)
+
+    def limit(self, name, used_percent, minutes, resets_ms, at_ms=NOW_MS, home="/home/op/.codex", plan="plus"):
+        with self.open().transaction() as tx:
+            logs.note_limit(tx, logs.RateLimit("codex", home, name, at_ms, used_percent, minutes, resets_ms, plan))
 
     def slot(self, job, state, due_ms):
         with self.open().transaction() as tx:

@@ -61,7 +61,7 @@ def test_usage_changes_the_panes_that_show_usage_and_no_other(filled, watched):
     filled.spend(2, 500, key="r2")
     assert made.look(NOW_MS + 100)
     assert kinds(posted) == {changes.SessionsChanged, changes.BudgetsChanged, changes.SpendChanged}
-    budget = next(message.rows[0] for message in posted if isinstance(message, changes.BudgetsChanged))
+    budget = next(message.board.rows[0] for message in posted if isinstance(message, changes.BudgetsChanged))
     assert budget.taken == 1700
 
 
@@ -92,7 +92,7 @@ def test_another_configuration_is_taken_up(filled, watched):
     filled.home.config_in_force.write_text('[budget.week]\nwindow = "week"\ntokens = 5\n')
     made.look(NOW_MS + 100)
     assert {changes.ConfigChanged, changes.BudgetsChanged, changes.JobsChanged} <= kinds(posted)
-    rows = next(message.rows for message in posted if isinstance(message, changes.BudgetsChanged))
+    rows = next(message.board.rows for message in posted if isinstance(message, changes.BudgetsChanged))
     assert [row.name for row in rows] == ["week"]
 
 

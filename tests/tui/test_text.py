@@ -3,7 +3,7 @@ from datetime import UTC
 import pytest
 
 from tui.screens.budget_sheet import parse_tokens
-from tui.text import age, due, duration, plural, short_path, tokens, uptime
+from tui.text import age, cost, due, duration, moment, money, percent, plural, short_path, tokens, uptime, window_name
 from tui.widgets.meter import meter
 from tui.widgets.spark import spark
 
@@ -31,6 +31,85 @@ NOON = 1_795_003_200_000  # Tue 2026-11-18 12:00 UTC
 def test_tokens_fit_six_cells(number, said):
     assert tokens(number) == said
     assert len(said) <= 6
+
+
+@pytest.mark.parametrize(
+    ("microusd", "short", "long"),
+    [
+        (None, "-", "-"),
+        (0, "$0.00", "$0.00"),
+        (1, "<$.01", "$0.0000"),
+        (4_149, "<$.01", "$0.0041"),
+        (9_999, "<$.01", "$0.0100"),
+        (10_000, "$0.01", "$0.01"),
+        (829_999, "$0.83", "$0.83"),
+        (12_344_999, "$12.34", "$12.34"),
+        (99_994_999, "$99.99", "$99.99"),
+        (99_995_000, "$100", "$100.00"),
+        (1_234_560_000, "$1235", "$1,234.56"),
+        (12_345_000_000, "$12.3k", "$12,345.00"),
+        (9_999_999_999_999, "$10.0M", "$10,000,000.00"),
+    ],
+)
+def test_money_fits_a_column_and_is_exact_on_a_page(microusd, short, long):
+    assert (money(microusd), money(microusd, short=False)) == (short, long)
+    assert len(short) <= 7
+
+
+@pytest.mark.parametrize(
+    ("microusd", "unpriced", "responses", "said"),
+    [
+        (0, 0, 0, "$0.00"),
+        (0, 0, 3, "$0.00"),
+        (830_000, 0, 3, "$0.83"),
+        (830_000, 1, 3, "$0.83+"),
+        (0, 1, 3, "$0.00+"),
+        (0, 3, 3, "-"),
+    ],
+)
+def test_a_cost_tells_unknown_from_nothing(microusd, unpriced, responses, said):
+    assert cost(microusd, unpriced, responses) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (None, "-"),
+        (0.0, "0%"),
+        (0.004, "<1%"),
+        (0.29, "29%"),
+        (0.57, "57%"),
+        (0.9999, "99%"),
+        (1.0, "100%"),
+        (1.04, "104%"),
+        (50.0, "999%"),
+    ],
+)
+def test_only_what_is_full_says_so(share, said):
+    assert percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(None, None), (0, None), (300, "5 h"), (10_080, "week"), (1440, "day"), (90, "90 min"), (2880, "48 h")],
+)
+def test_subscription_windows_have_names(minutes, said):
+    assert window_name(minutes) == said
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        (5 * MIN, "12:05"),
+        (-3 * HOUR, "09:00"),
+        (19 * HOUR, "Thu 07:00"),
+        (-19 * HOUR, "Tue 17:00"),
+        (6 * DAY, "Tue 12:00"),
+        (7 * DAY, "25 Nov"),
+    ],
+)
+def test_moments(ahead, said):
+    assert moment(NOON + ahead, NOON, UTC) == said
 
 
 @pytest.mark.parametrize(

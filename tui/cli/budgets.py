@@ -8,7 +8,7 @@ import msgspec
 from engine.config.model import Lane, Window
 from engine.config.write import drop_entry, put_entry
 from engine.contract.orders import Nothing
-from engine.runtime.boards import BudgetRow, budget_board
+from engine.runtime.boards import BudgetRow, SubscriptionRow, budget_board, subscription_board
 from engine.runtime.client import Client
 from engine.runtime.settings import CHECKS, load_strict
 from state.errors import UsageError
@@ -54,9 +54,14 @@ def _set(context: Context) -> Output:
 
 
 def _list(context: Context) -> Output:
-    board = _board(context)
-    if not board:
-        return Output({"budgets": []}, "No budgets. Set one: qd budget set day --window day --tokens 60000")
+    board, windows = _board(context), subscription_board(context.reader(), context.now_ms)
+    value = {"budgets": [_row_view(row) for row in board], "subscriptions": [_window_view(row) for row in windows]}
+    teach = "No budgets. Set one: qd budget set day --window day --tokens 60000"
+    parts = [_budget_table(board) if board else teach, *([_window_table(windows)] if windows else [])]
+    return Output(value, "\n\n".join(parts))
+
+
+def _budget_table(board: list[BudgetRow]) -> str:
     rows = [
         (
             row.name,
@@ -69,11 +74,34 @@ def _list(context: Context) -> Output:
             f"{row.overrun:,}",
             row.level,
             local(row.window_end_ms),
+            f"{row.projection.likely:,}",
+            local(row.projection.runs_out_ms),
         )
         for row in board
     ]
     header = ("budget", "window", "counts", "taken", "limit", "share", "held", "overrun", "state", "resets")
-    return Output({"budgets": [_row_view(row) for row in board]}, table(header, rows, right=(3, 4, 5, 6, 7)))
+    return table((*header, "likely then", "runs out"), rows, right=(3, 4, 5, 6, 7, 10))
+
+
+def _window_table(windows: list[SubscriptionRow]) -> str:
+    """The providers' own windows, as their clients logged them."""
+    from tui.text import tokens, window_name
+
+    rows = [
+        (
+            f"{row.source} {window_name(row.window_minutes) or row.name}",
+            tokens(row.used_tokens) if row.kind == "block" else _percent(row.used_percent),
+            "has reset" if row.state == "reset" else local(row.resets_ms),
+            local(row.logged_ms) if row.kind == "limit" else "counted by us",
+            row.plan or "-",
+        )
+        for row in windows
+    ]
+    return table(("subscription", "used", "resets", "logged", "plan"), rows, right=(1,))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0f}%"
 
 
 def _board(context: Context) -> list[BudgetRow]:
@@ -81,7 +109,13 @@ def _board(context: Context) -> list[BudgetRow]:
 
 
 def _row_view(row: BudgetRow) -> dict[str, Any]:
-    return times(msgspec.structs.asdict(row)) | {"taken": row.taken, "free": row.free, "level": row.level}
+    projection = times(msgspec.structs.asdict(row.projection))
+    said = {"taken": row.taken, "free": row.free, "level": row.level, "projection": projection}
+    return times(msgspec.structs.asdict(row)) | said
+
+
+def _window_view(row: SubscriptionRow) -> dict[str, Any]:
+    return times(msgspec.structs.asdict(row))
 
 
 def _name_argument(parser: argparse.ArgumentParser) -> None:

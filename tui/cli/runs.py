@@ -16,6 +16,8 @@ from state import runs, usage
 from state.database import Connection, open_reader
 from state.errors import EngineUnavailable, NotFound
 from state.home import Home
+from tui.cli.raw import metadata, reported
+from tui.cli.sums import booked_view, cost_cell
 from tui.cli.verb import Context, Output, Verb, listed, local, table
 
 _STEP_S = 0.03
@@ -113,7 +115,6 @@ def result_text(home: Home, run_id: int) -> str | None:
 def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
     """A run as JSON: the contract of `qd spawn --json`, `qd run --json` and `qd run show --json`."""
     kept = runs.receipt(connection, run.id)
-    booked = usage.of_run(connection, run.id)
     duration_s = (run.ended_ms - run.started_ms) / 1000 if run.ended_ms and run.started_ms else None
     return {
         "outcome": run.outcome,
@@ -125,7 +126,8 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "receipt": {"parts": msgspec.json.decode(kept.parts), "tokens": kept.tokens, "chars": kept.chars}
         if kept
         else None,
-        "usage": _usage_view(booked[0]) if booked else None,
+        "usage": booked_view(usage.of_run(connection, run.id)),
+        "raw": reported(run),
         "agent": run.agent,
         "adapter": run.adapter,
         "model": run.model,
@@ -139,7 +141,7 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "can_read": msgspec.json.decode(run.can_read),
         "can_write": msgspec.json.decode(run.can_write),
         "timeout_s": run.timeout_s,
-        "session_reused": None if run.reused is None else bool(run.reused),
+        **metadata(run),
         "reuse_reason": run.reuse_reason,
         "estimate_tokens": run.estimate_tokens,
         "exit_code": run.exit_code,
@@ -148,18 +150,6 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "started_at": iso(run.started_ms),
         "ended_at": iso(run.ended_ms),
         "duration_s": duration_s,
-    }
-
-
-def _usage_view(row: usage.UsageRow) -> dict[str, Any]:
-    return {
-        "input_tokens": row.input_tokens,
-        "cache_read_tokens": row.cache_read_tokens,
-        "cache_write_tokens": row.cache_write_tokens,
-        "output_tokens": row.output_tokens,
-        "reasoning_tokens": row.reasoning_tokens,
-        "basis": row.basis,
-        "confidence": row.confidence,
     }
 
 
@@ -178,13 +168,20 @@ def run_words(view: dict[str, Any]) -> str:
     if view["reuse_reason"]:
         lines += ["", WORDS.get(view["reuse_reason"], view["reuse_reason"])]
     if view["usage"]:
-        used = view["usage"]
-        lines.append(f"used {used['input_tokens']:,} in, {used['output_tokens']:,} out ({used['basis']})")
+        lines.append(_used(view["usage"]))
     if view.get("text"):
         lines += ["", view["text"].rstrip()]
     elif view["why"]:
         lines += ["", view["why"]]
     return "\n".join(lines)
+
+
+def _used(used: dict[str, Any]) -> str:
+    cached = used["cache_read_tokens"] + used["cache_write_tokens"]
+    parts = [f"used {used['input_tokens']:,} in", f"{used['output_tokens']:,} out"]
+    parts[1:1] = [f"{cached:,} cached"] if cached else []
+    cost = cost_cell(used)
+    return f"{', '.join(parts)}, {'no price' if cost == '-' else cost} ({used['basis']}, {used['confidence']})"
 
 
 def _took(view: dict[str, Any]) -> str:

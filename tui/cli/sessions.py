@@ -9,13 +9,18 @@ from engine.contract.orders import Nothing, ResetSession
 from engine.runtime.client import Client
 from engine.runtime.lease import holder
 from engine.sessions.reuse import WORDS
+from engine.telemetry.metrics import cache_hit_ratio
 from state import runs, sessions
 from state.database import Connection
 from state.errors import NotFound
+from tui.cli import generations
 from tui.cli.runs import run_view
+from tui.cli.sums import cost_cell, known_cost
 from tui.cli.verb import Context, Output, Verb, local, no_arguments, table, times
+from tui.text import tokens
 
 HOUR_MS = 3_600_000
+TITLE_CHARS = 40
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,22 +35,28 @@ def _list(context: Context) -> Output:
         return Output({"sessions": [], "total": 0, "live": followed}, text)
     found = sessions.board(connection, context.now_ms - HOUR_MS, context.options.limit)
     total = sessions.count(connection)
-    rows = [
-        (
-            row.id,
-            session_state(row),
-            row.agent or row.source,
-            row.title or row.workspace or "-",
-            row.model or "-",
-            f"{row.total_tokens:,}",
-            row.generation,
-            local(row.last_active_ms),
-        )
-        for row in found
-    ]
-    text = table(("id", "state", "agent", "session", "model", "tokens", "gen", "last active"), rows, right=(0, 5, 6))
+    views = [_row_view(row) for row in found]
+    header = ("id", "state", "agent", "session", "model", "tokens", "cost", "context", "gen", "last active")
+    text = table(header, [_cells(row, view) for row, view in zip(found, views, strict=True)], right=(0, 5, 6, 7, 8))
     note = "" if followed else "\n\nNo engine follows: this is what was last seen. qd usage brings it up to date."
-    return Output({"sessions": [_row_view(row) for row in found], "total": total, "live": followed}, text + note)
+    return Output({"sessions": views, "total": total, "live": followed}, text + note)
+
+
+def _cells(row: sessions.BoardRow, view: dict[str, Any]) -> tuple[object, ...]:
+    from tui.clean import clean
+
+    return (
+        row.id,
+        view["state"],
+        row.agent or row.source,
+        clean(row.title or row.workspace or "-", TITLE_CHARS),
+        row.model or "-",
+        f"{row.total_tokens:,}" if row.read else "-",
+        cost_cell(view),
+        tokens(row.context_tokens),
+        row.generation,
+        local(row.last_active_ms),
+    )
 
 
 def session_state(row: sessions.BoardRow) -> str:
@@ -56,7 +67,16 @@ def session_state(row: sessions.BoardRow) -> str:
 
 
 def _row_view(row: sessions.BoardRow) -> dict[str, Any]:
-    return times(msgspec.structs.asdict(row)) | {"state": session_state(row), "total_tokens": row.total_tokens}
+    view = times(msgspec.structs.asdict(row))
+    unpriced = view.pop("unpriced")
+    hit_ratio = cache_hit_ratio(row.input_tokens, row.cache_read_tokens, row.cache_write_tokens)
+    return view | {
+        "state": session_state(row),
+        "total_tokens": row.total_tokens,
+        "cost_microusd": known_cost(row.cost_microusd, row.responses, unpriced) if row.read else None,
+        "responses_unpriced": unpriced,
+        "cache_hit_ratio": None if hit_ratio is None else round(hit_ratio, 4),
+    }
 
 
 def _id_argument(parser: argparse.ArgumentParser) -> None:
@@ -66,28 +86,43 @@ def _id_argument(parser: argparse.ArgumentParser) -> None:
 def _show(context: Context) -> Output:
     connection = _needed(context)
     session = sessions.get(connection, context.options.session)
-    generations = sessions.generations(connection, session.id)
+    found = generations.views(connection, session.id)
     latest = runs.latest(connection, 50, session.id)
     data = times(msgspec.structs.asdict(session)) | {
-        "generations": [times(msgspec.structs.asdict(generation)) for generation in generations],
+        "generations": found,
         "runs": [run_view(connection, run) for run in latest],
     }
-    head = f"session {session.id}  {session.agent or session.source}  {session.title or session.workspace or ''}"
-    shown = [
-        (
-            f"{generation.number}{' (undone)' if generation.undone_ms else ''}",
-            WORDS.get(generation.reason, generation.reason),
-            generation.note or "",
-            generation.responses,
-            generation.input_tokens + generation.cache_read_tokens + generation.cache_write_tokens,
-            generation.output_tokens,
-            local(generation.started_ms),
-        )
-        for generation in generations
-    ]
-    text = table(("generation", "why", "note", "responses", "input", "output", "since"), shown, right=(3, 4, 5))
     listed = [(run.id, run.trigger, run.outcome or run.state, run.summary or run.why or "") for run in latest]
-    return Output(data, f"{head}\n\n{text}\n\n{table(('run', 'trigger', 'outcome', 'said'), listed, right=(0,))}")
+    said = table(("run", "trigger", "outcome", "said"), listed, right=(0,))
+    return Output(data, "\n\n".join((_heading(session), _generations_text(found), said)))
+
+
+def _heading(session: sessions.Session) -> str:
+    from tui.clean import clean
+
+    return clean(f"session {session.id}  {session.agent or session.source}  {session.title or session.workspace or ''}")
+
+
+def _generations_text(found: list[dict[str, Any]]) -> str:
+    """A table, and below it what there is to say about each."""
+    from tui.clean import clean
+
+    cells = [
+        (
+            f"{view['number']}{' (undone)' if view['undone_at'] else ''}",
+            WORDS.get(view["reason"], view["reason"]),
+            view["note"] or "",
+            f"{view['responses']:,}",
+            f"{view['tokens'] - view['output_tokens']:,}",
+            f"{view['output_tokens']:,}",
+            cost_cell(view),
+            view["started_at"][:16].replace("T", " "),
+        )
+        for view in found
+    ]
+    header = ("generation", "why", "note", "responses", "input", "output", "cost", "since")
+    lines = [f"generation {view['number']}: {clean(remark)}" for view in found for remark in generations.remarks(view)]
+    return "\n".join([table(header, cells, right=(3, 4, 5, 6)), *([""] if lines else []), *lines])
 
 
 def _reset_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 import os
-from datetime import datetime, timedelta
-from functools import partial
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,44 +12,69 @@ from engine.contract.clock import SystemClock
 from engine.contract.orders import Nothing
 from engine.runtime.client import Client
 from engine.runtime.lease import Lease
-from engine.runtime.logs import ingest_once
 from engine.runtime.settings import load_in_force, zone_name
 from engine.schedule.calendar import zone_named
-from state import usage
-from state.database import open_writer
-from state.errors import UsageError
+from state import logs, spend
+from state.database import Connection, open_writer
+from state.errors import EngineUnavailable, UsageError
 from state.home import prepare
-from tui.cli.verb import Context, Output, Verb, table
+from state.rollups import Sums
+from state.spend import GROUPS, Span
+from state.usage import SOURCES
+from tui.cli.raw import raw_runs, raw_table
+from tui.cli.sums import sums_view
+from tui.cli.usage_text import coverage_words, usage_text
+from tui.cli.verb import Context, Output, Verb
 
 INGEST_PATIENCE_S = 3600.0
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--by", choices=tuple(usage.GROUPS), help="one row for each of these")
+    parser.add_argument("--by", choices=GROUPS, help="one row for each of these")
+    parser.add_argument("--raw", action="store_true", help="one row for each of our runs: as reported, and as booked")
     parser.add_argument("--since", help="a day or an instant: 2026-11-01 or 2026-11-01T07:00")
     parser.add_argument("--until", help="the same, exclusive")
     parser.add_argument("--tz", help="IANA zone of days and instants (the configuration's, else this machine's)")
-    parser.add_argument("--source", choices=("claude_code", "codex", "quarterdeck"), help="only this source")
+    parser.add_argument("--source", choices=SOURCES, help="only this source")
 
 
 def _usage(context: Context) -> Output:
     options = context.options
+    if options.raw and options.by:
+        raise UsageError("qd usage: --raw lists runs and has no groups", "leave out --raw or --by")
     zone = _zone(options.tz or zone_name(load_in_force(context.home)))
-    since_ms = _instant(options.since, zone) if options.since else 0
-    until_ms = _instant(options.until, zone) if options.until else 1 << 62
+    span = Span(
+        _instant(options.since, zone) if options.since else 0,
+        _instant(options.until, zone) if options.until else spend.EVER,
+        options.source,
+    )
     _catch_up(context)
     connection = context.reader()
-    assert connection is not None, "catching up has made it"
-    shift_ms = round((datetime.now(zone).utcoffset() or timedelta()).total_seconds() * 1000)
-    select = partial(
-        usage.totals, connection, source=options.source, since_ms=since_ms, until_ms=until_ms, shift_ms=shift_ms
-    )
-    groups = select(by=options.by) if options.by else []
-    total = select()[0]
-    coverage = usage.coverage(connection)
-    rows = [{options.by: group.label} | _view(group) for group in groups]
-    data = {"totals": _view(total), "rows": rows, "coverage": _coverage(coverage)}
-    return Output(data, _text(options.by, groups, total, coverage))
+    if connection is None:
+        raise EngineUnavailable("the running engine is older than this qd", "end it with: qd engine stop")
+    data, text = _raw(connection, span) if options.raw else _spent(connection, options.by, span, zone)
+    return Output(data, "" if options.json else text())
+
+
+Answer = tuple[dict[str, Any], Callable[[], str]]
+"""The data, and how to say it: making a table loads what JSON does not need."""
+
+
+def _spent(connection: Connection, by: str | None, span: Span, zone: ZoneInfo) -> Answer:
+    total = spend.totals(connection, span)
+    groups = spend.by(connection, by, span, zone) if by else []
+    coverage = _coverage(connection, total, span)
+    rows = [{by or "": group.label, **sums_view(group.sums)} for group in groups]
+    data = {"totals": sums_view(total), "rows": rows, "coverage": coverage}
+    return data, lambda: usage_text(by, groups, total, coverage)
+
+
+def _raw(connection: Connection, span: Span) -> Answer:
+    total = spend.totals(connection, span)
+    coverage = _coverage(connection, total, span)
+    rows = raw_runs(connection, span)
+    data = {"totals": sums_view(total), "rows": rows, "coverage": coverage}
+    return data, lambda: f"{raw_table(rows)}\n\n{coverage_words(coverage)}"
 
 
 def _catch_up(context: Context) -> None:
@@ -58,6 +83,9 @@ def _catch_up(context: Context) -> None:
     if client.holder() is not None:
         client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
         return
+    from engine.runtime.logs import ingest_once
+    from engine.runtime.pricing import PriceBook
+
     prepare(context.home)
     clock = SystemClock()
     lease = Lease(context.home, clock.now_ms())
@@ -65,47 +93,32 @@ def _catch_up(context: Context) -> None:
         database = open_writer(context.home)
         try:
             database.take_lease(os.getpid(), __version__, clock.now_ms())
-            ingest_once(database, clock, os.environ)
+            prices = PriceBook(database, clock, load_in_force(context.home).prices, os.environ)
+            ingest_once(database, clock, os.environ, prices)
         finally:
             database.close()
     finally:
         lease.release()
 
 
-def _view(group: usage.Totals) -> dict[str, Any]:
+def _coverage(connection: Connection, total: Sums, span: Span) -> dict[str, Any]:
+    """What the numbers rest on: every log that was ever read, and the responses of this span."""
+    read = logs.coverage(connection)
     return {
-        "input_tokens": group.input_tokens,
-        "cache_read_tokens": group.cache_read_tokens,
-        "cache_write_tokens": group.cache_write_tokens,
-        "output_tokens": group.output_tokens,
-        "reasoning_tokens": group.reasoning_tokens,
-        "tokens": group.tokens,
-        "responses": group.responses,
+        "files": read.files,
+        "files_gone": read.files_gone,
+        "files_unreadable": read.unreadable,
+        "bytes": read.bytes,
+        "lines": read.lines,
+        "lines_refused": read.refused,
+        "duplicates_dropped": read.dropped,
+        "responses_by_confidence": {
+            "final": total.responses - total.partial - total.inferred,
+            "partial": total.partial,
+            "inferred": total.inferred,
+        },
+        "models_unpriced": spend.unpriced(connection, span) if total.unpriced else {},
     }
-
-
-def _coverage(coverage: usage.Coverage) -> dict[str, Any]:
-    return {
-        "files": coverage.files,
-        "bytes": coverage.bytes,
-        "lines": coverage.lines,
-        "lines_refused": coverage.refused,
-        "files_unreadable": coverage.unreadable,
-    }
-
-
-def _text(by: str | None, groups: list[usage.Totals], total: usage.Totals, coverage: usage.Coverage) -> str:
-    rows = [_cells(group.label or "-", group) for group in groups] + [_cells("total", total)]
-    header = (by or "", "responses", "input", "cache read", "cache write", "output", "tokens")
-    refused = sum(coverage.refused.values())
-    basis = f"from {coverage.files:,} logs, {coverage.lines:,} lines, {refused:,} refused"
-    unreadable = f", {coverage.unreadable} logs unreadable" if coverage.unreadable else ""
-    return f"{table(header, rows, right=range(1, 7))}\n\n{basis}{unreadable}"
-
-
-def _cells(label: str, group: usage.Totals) -> tuple[str, ...]:
-    numbers = (group.responses, group.input_tokens, group.cache_read_tokens, group.cache_write_tokens)
-    return (label, *(f"{number:,}" for number in (*numbers, group.output_tokens, group.tokens)))
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -116,11 +129,12 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _instant(text: str, zone: ZoneInfo) -> int:
+    """Milliseconds since the epoch; what names no zone of its own is in the operator's."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return round((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
+    except (ValueError, OverflowError):
         raise UsageError(f"qd usage: '{text}' is no date", "write it like 2026-11-01 or 2026-11-01T07:00") from None
-    return round((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
 
 
 USAGE = Verb(_arguments, _usage)

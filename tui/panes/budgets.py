@@ -1,24 +1,29 @@
-"""How much of each limit is spent, reserved and free in its present window?"""
+"""How much of each limit is spent, reserved and free in its present window, and will it last? Then providers' own."""
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from datetime import tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tui import actions
-from tui.panes.messages import DeleteAsked, SheetAsked, ask
+from tui.panes.messages import DeleteAsked, LookedAtOnly, SheetAsked, ask
 from tui.panes.pane import Pane
-from tui.text import left, tokens
-from tui.theme import Tone
+from tui.panes.sessions import SOURCE_WORDS
+from tui.text import STALE_MS, age, left, moment, percent, short_path, tokens, window_name
+from tui.theme import Palette, Tone
+from tui.views import BudgetBoard
 from tui.widgets.cells import Cell, Column, span
-from tui.widgets.meter import WIDTH, meter
+from tui.widgets.meter import meter
 
 if TYPE_CHECKING:
-    from engine.runtime.boards import BudgetRow
+    from engine.runtime.boards import BudgetRow, SubscriptionRow
 
 _TONES: dict[str, Tone] = {"warn": "warn", "full": "bad"}
+METER = 12
 
 
-class BudgetsPane(Pane["BudgetRow"]):
-    """In the order of the configuration."""
+class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
+    """In the order of the configuration; below, what can only be looked at."""
 
     BINDINGS = actions.bindings("budgets")
 
@@ -26,15 +31,16 @@ class BudgetsPane(Pane["BudgetRow"]):
     COLUMNS = (
         Column("budget", 10, grows=True),
         Column("taken", 6, "right"),
-        Column("", WIDTH, drop=2),
+        Column("", METER, drop=2),
         Column("limit", 6, "right"),
-        Column("", 4, drop=1),
-        Column("window", 14, drop=3),
-        Column("reserved", 8, "right", drop=5),
-        Column("overrun", 8, "right", drop=6),
-        Column("counts", 18, drop=4),
-        Column("warns", 5, "right", drop=7),
-        Column("at limit", 8, drop=8),
+        Column("at the end", 13, drop=1),
+        Column("likely, low-high", 20, "right", drop=3),
+        Column("window", 32, drop=4),
+        Column("counts", 22, drop=5),
+        Column("reserved", 8, "right", drop=6),
+        Column("overrun", 8, "right", drop=7),
+        Column("warns", 5, "right", drop=8),
+        Column("at limit", 8, drop=9),
     )
     TEACHING = (
         "No budgets yet. A budget limits tokens in each hour, day, week",
@@ -42,41 +48,139 @@ class BudgetsPane(Pane["BudgetRow"]):
         "not fit is refused. Press n to set one.",
     )
 
-    def key(self, row: "BudgetRow") -> Hashable:
-        return row.name
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self.zone: tzinfo | None = None
+        self._user = str(Path("~").expanduser())
+        self.budgets: tuple[BudgetRow, ...] = ()
 
-    def cells(self, row: "BudgetRow") -> Sequence[Cell]:
+    def take(self, board: BudgetBoard) -> None:
+        self.budgets = board.rows
+        self.show((*board.rows, *board.windows))
+
+    def number(self, rows: Sequence[Any]) -> int:
+        """The declared ones."""
+        return sum(not is_window(row) for row in rows)
+
+    def key(self, row: Any) -> Hashable:
+        return (row.source, row.provider_home, row.name) if is_window(row) else row.name
+
+    def cells(self, row: Any) -> Sequence[Cell]:
+        return self._window_cells(row) if is_window(row) else self._budget_cells(row)
+
+    def _budget_cells(self, row: "BudgetRow") -> Sequence[Cell]:
         tone = _TONES.get(row.level, "text")
         return (
             span(row.name),
             span(tokens(row.taken), tone),
-            meter(row.committed + row.overrun, row.held, row.limit_tokens, row.level),
+            meter(row.committed + row.overrun, row.held, row.limit_tokens, row.level, METER),
             span(tokens(row.limit_tokens)),
-            span({"warn": "warn", "full": "full"}.get(row.level, "ok"), tone if row.level != "ok" else "dim"),
+            outlook(row, self.now_ms, self.zone),
+            band(row),
             span(f"{row.window}, {left(row.window_end_ms, self.now_ms)}" if self.now_ms else row.window, "dim"),
+            span(row.scope, "dim"),
             span(tokens(row.held), "accent" if row.held else "dim"),
             span(tokens(row.overrun), "warn" if row.overrun else "dim"),
-            span(row.scope, "dim"),
             span(f"{row.warn_at:.0%}", "dim"),
             span(row.action, "dim"),
         )
 
+    def _window_cells(self, row: "SubscriptionRow") -> Sequence[Cell]:
+        share = None if row.used_percent is None else row.used_percent / 100
+        level = "ok" if share is None or share < 0.8 else "warn" if share < 1 else "full"
+        tone: Tone = "dim" if share is None and row.used_tokens is None else _TONES.get(level, "text")
+        home = short_path(row.provider_home, self._user)
+        whose = f"{home}, {row.plan} plan" if row.plan else home
+        return (
+            span(window_title(row), "dim" if row.state == "reset" else "text"),
+            span(tokens(row.used_tokens) if row.kind == "block" else percent(share), tone),
+            () if share is None else meter(round(share * 1000), 0, 1000, level, METER),
+            span("-" if row.kind == "block" else "100%", "dim"),
+            span(resets(row, self.now_ms, self.zone), "dim"),
+            (),
+            span(window_words(row, self.now_ms, self.zone), "dim"),
+            span(whose, "dim"),
+            *((),) * 4,
+        )
+
     def note(self) -> Cell:
-        full = [row.name for row in self.all_rows if row.level == "full"]
+        full = [row.name for row in self.budgets if row.level == "full"]
         if full:
             return ((f"full: {', '.join(full)}", "bad"),)
-        return (("# spent  _ reserved  . free", "dim"),) if self.all_rows else ()
+        if not self.all_rows:
+            return ()
+        return (("# spent  _ reserved  . free", "dim"),) if self.budgets else (("n sets a limit", "dim"),)
 
     async def on_table_row_chosen(self) -> None:
         await self.action_edit()
 
     async def action_edit(self) -> None:
-        if row := self.table.selected:
+        row: Any = self.table.selected
+        if row is not None and not self._only_looked_at(row):
             await ask(self.app, SheetAsked("budget", row.name))
 
     async def action_new(self) -> None:
         await ask(self.app, SheetAsked("budget"))
 
     def action_delete(self) -> None:
-        if row := self.table.selected:
+        row: Any = self.table.selected
+        if row is not None and not self._only_looked_at(row):
             self.post_message(DeleteAsked("budget", row.name))
+
+    def _only_looked_at(self, row: Any) -> bool:
+        if is_window(row):
+            whose = "is counted from its logs" if row.kind == "block" else "is the provider's own window"
+            self.post_message(LookedAtOnly(f"{window_title(row)} {whose}: it can only be looked at"))
+            return True
+        return False
+
+
+def is_window(row: Any) -> bool:
+    """A provider's window, not a budget of ours."""
+    return hasattr(row, "provider_home")
+
+
+def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
+    """`> 18:40`: it runs out then, before its window ends. `~52.0k`: it will likely hold that. `ok`: nothing more."""
+    if row.level == "full":
+        return span("full", "bad")
+    if row.projection.runs_out_ms is not None:
+        return span(f"> {moment(row.projection.runs_out_ms, now_ms, zone)}", "warn")
+    if row.projection.likely > row.taken:
+        return span(f"~{tokens(row.projection.likely)}", "text")
+    return span("ok", "dim")
+
+
+def band(row: "BudgetRow") -> Cell:
+    """`52.0k, 44.1k-61.2k`"""
+    found = row.projection
+    return span(f"{tokens(found.likely)}, {tokens(found.low)}-{tokens(found.high)}", "dim")
+
+
+def window_title(row: "SubscriptionRow") -> str:
+    """`codex 5 h`, `codex week`, `claude 5 h`."""
+    return f"{SOURCE_WORDS.get(row.source, row.source)} {window_name(row.window_minutes) or row.name}"
+
+
+def resets(row: "SubscriptionRow", now_ms: int, zone: tzinfo | None) -> str:
+    """`resets 14:05`, `ends 14:00`, or how old the figure is."""
+    if stale(row, now_ms):
+        return f"{age(row.logged_ms, now_ms)} old"
+    if row.resets_ms is None:
+        return "-"
+    when = moment(row.resets_ms, now_ms, zone)
+    return f"{'ends' if row.kind == 'block' else 'resets'} {when if len(when) <= 6 else when[:3]}"
+
+
+def window_words(row: "SubscriptionRow", now_ms: int, zone: tzinfo | None) -> str:
+    """`since 09:00, ends 14:00`, `resets Mon 09:00, logged 2 h ago`, `has reset, logged 3 d ago`."""
+    until = "" if row.resets_ms is None else moment(row.resets_ms, now_ms, zone)
+    if row.kind == "block":
+        return f"since {moment(row.started_ms or 0, now_ms, zone)}, ends {until}"
+    said = "has reset" if row.state == "reset" else f"resets {until}" if until else "does not say when it resets"
+    return f"{said}, logged {age(row.logged_ms, now_ms)} ago" if stale(row, now_ms) else said
+
+
+def stale(row: "SubscriptionRow", now_ms: int) -> bool:
+    """Whether the figure is old enough to say so."""
+    return row.state == "reset" or (row.kind == "limit" and now_ms - row.logged_ms > STALE_MS)

@@ -73,3 +73,10 @@ class DeleteAsked(Message):
 
     section: str
     name: str
+
+
+@dataclass
+class LookedAtOnly(Message):
+    """A key was pressed on what cannot be changed here; `line` says why."""
+
+    line: str

@@ -74,6 +74,10 @@ class Pane(Vertical, Generic[R]):
         """What the title says at its right end, beside the number of rows."""
         return ()
 
+    def number(self, rows: Sequence[R]) -> int:
+        """How many of them the title counts."""
+        return len(rows)
+
     def show(self, rows: Sequence[R]) -> None:
         """Take what the feed read."""
         self.all_rows, self.known = rows, True
@@ -88,7 +92,7 @@ class Pane(Vertical, Generic[R]):
     def draw_title(self) -> None:
         digit, title = next((digit, title) for digit, name, title in actions.PANES if name == self.CONTEXT)
         focused = self.has_focus_within
-        shown, whole = len(self.table.rows), len(self.all_rows)
+        shown, whole = self.number(self.table.rows), self.number(self.all_rows)
         number = f"{shown:,} of {whole:,}" if self.filter_text else f"{whole:,}" if self.known else "…"
         cell: Cell = (
             (f"{digit} ", "accent" if focused else "dim"),

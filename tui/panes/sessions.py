@@ -1,18 +1,24 @@
 """Every agent session on this machine: ours, and those that another tool's logs tell of."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from state.sessions import OURS, BoardRow
 from tui import actions
 from tui.panes.messages import ResetAsked, SessionOpened, StopAsked, ask
 from tui.panes.pane import Pane
-from tui.text import age, short_path, tokens
+from tui.text import TREND_MARKS, age, cost, percent, short_path, tokens
 from tui.theme import Palette, Tone
 from tui.views import SessionBoard
 from tui.widgets.cells import Cell, Column, span
 
-SOURCE_WORDS = {"claude_code": "claude", "codex": "codex"}
+if TYPE_CHECKING:
+    from tui.figures import CacheFigures
+
+SOURCE_WORDS = {"claude_code": "claude"}
+FULL_FROM = 0.8
+"""A context that is fuller stands out: it will be compacted, or refused."""
 _TONES: dict[str, Tone] = {">": "accent", "o": "dim", ".": "dim"}
 
 
@@ -25,15 +31,18 @@ class SessionsPane(Pane[BoardRow]):
     COLUMNS = (
         Column("S", 1),
         Column("agent", 8),
-        Column("session", 24, grows=True),
-        Column("id", 4, "right", drop=4),
+        Column("session", 14, grows=True),
+        Column("ctx", 4, "right"),
+        Column("cache", 5, "right"),
+        Column("tok/h", 6, "right"),
+        Column("cost", 7, "right"),
+        Column("spent", 6, "right", drop=2),
+        Column("active", 6, "right", drop=1),
+        Column("id", 4, "right", drop=3),
+        Column("gen", 3, "right", drop=4),
         Column("model", 17, drop=5),
-        Column("lane", 8, drop=7),
-        Column("spent", 6, "right"),
-        Column("tok/h", 6, "right", drop=2),
-        Column("gen", 3, "right", drop=3),
         Column("last run", 11, drop=6),
-        Column("active", 7, "right", drop=1),
+        Column("lane", 8, drop=7),
     )
     TEACHING = (
         "No sessions yet.",
@@ -46,10 +55,11 @@ class SessionsPane(Pane[BoardRow]):
         super().__init__(palette)
         self.waiting: frozenset[int] = frozenset()
         self.scanning = ""
+        self.cache: Mapping[int, CacheFigures] = {}
         self._user = str(Path("~").expanduser())
 
     def take(self, board: SessionBoard) -> None:
-        self.waiting, self.scanning = board.waiting, board.scanning
+        self.waiting, self.cache, self.scanning = board.waiting, board.cache, board.scanning
         self.show(board.rows)
 
     def key(self, row: BoardRow) -> Hashable:
@@ -63,15 +73,25 @@ class SessionsPane(Pane[BoardRow]):
             span(letter, _TONES.get(letter, "text")),
             span(row.agent or SOURCE_WORDS.get(row.source, row.source), quiet),
             span(self.title_of(row)),
-            span(str(row.id), "dim"),
-            span(row.model or "-", "dim"),
-            span(row.lane if row.source == OURS else "-", "dim"),
-            span("…" if unread else tokens(row.total_tokens)),
+            context_cell(row.context_tokens, row.context_window),
+            self._cached(row),
             span("…" if unread else tokens(row.recent_tokens), "text" if row.recent_tokens else "dim"),
-            span(str(row.generation), "dim"),
-            span(self._last(row), "bad" if row.last_outcome in ("failed", "timed_out") else "dim"),
+            span("…", "text") if unread else cost_cell(row),
+            span("…" if unread else tokens(row.total_tokens)),
             span(age(row.last_active_ms, self.now_ms) if self.now_ms else "", "dim"),
+            span(str(row.id), "dim"),
+            span(str(row.generation), "dim"),
+            span(row.model or "-", "dim"),
+            span(self._last(row), "bad" if row.last_outcome in ("failed", "timed_out") else "dim"),
+            span(row.lane if row.source == OURS else "-", "dim"),
         )
+
+    def _cached(self, row: BoardRow) -> Cell:
+        """`91%^`: the part of its input that came from the cache, and where that goes."""
+        found = self.cache.get(row.id)
+        if found is None:
+            return span("-", "dim")
+        return span(f"{percent(found.ratio)}{TREND_MARKS.get(found.trend or '', '')}", trend_tone(found.trend))
 
     def letter(self, row: BoardRow) -> str:
         """The state of a session, in one character."""
@@ -120,3 +140,22 @@ class SessionsPane(Pane[BoardRow]):
         if row.live_run_id is not None:
             return row.live_trigger or "running"
         return (row.last_outcome or "-").replace("_", " ")
+
+
+def context_cell(context_tokens: int | None, window: int | None) -> Cell:
+    """`62%`, or `-` while the context or the model's window is unknown."""
+    fill = context_tokens / window if context_tokens is not None and window else None
+    return span(percent(fill), "dim" if fill is None else "warn" if fill >= FULL_FROM else "text")
+
+
+def cost_cell(row: BoardRow) -> Cell:
+    """`$0.83`, `$0.83+` when a part has no price, `-` when nothing has one or nothing was read."""
+    if row.responses == 0:
+        return span("-", "dim")
+    said = cost(row.cost_microusd, row.unpriced, row.responses)
+    return span(said, "dim" if said in ("-", "$0.00") else "text")
+
+
+def trend_tone(trend: str | None) -> Tone:
+    """A cache that serves ever less costs money: that stands out."""
+    return "warn" if trend == "falling" else "text"

@@ -57,9 +57,10 @@ def help_lines() -> list[Cell]:
         lines.append(())
     for title, letters in (
         ("Sessions, first column", actions.SESSION_LETTERS),
+        ("Sessions, figures", actions.SESSION_FIGURES),
         ("Jobs, first column", actions.JOB_LETTERS),
         ("Jobs, last slots: the newest is the last one", actions.SLOT_LETTERS),
-        ("Budgets", (("#", "spent"), ("_", "reserved by a live run"), (".", "free"))),
+        ("Budgets, and how fast tokens go", actions.BUDGET_FIGURES),
     ):
         lines += [((title, "head"),), *_letter_lines(letters), ()]
     return lines

@@ -92,10 +92,9 @@ class Overview(DeckScreen):
             case changes.JobsChanged():
                 self.panes["jobs"].show(change.rows)
             case changes.BudgetsChanged():
-                self._day = max(
-                    (r for r in change.rows if r.window == "day"), key=lambda r: r.limit_tokens, default=None
-                )
-                self.panes["budgets"].show(change.rows)
+                days = (row for row in change.board.rows if row.window == "day")
+                self._day = max(days, key=lambda row: row.limit_tokens, default=None)
+                self.pane(BudgetsPane).take(change.board)
                 self._draw_header()
             case changes.SkillsChanged():
                 self.pane(SkillsPane).take(change.board)
@@ -115,7 +114,7 @@ class Overview(DeckScreen):
                 self._draw_header()
                 self._draw_burn()
             case changes.ConfigChanged():
-                self._zone = self.pane(JobsPane).zone = change.zone
+                self._zone = self.pane(JobsPane).zone = self.pane(BudgetsPane).zone = change.zone
             case changes.StateUnreadable():
                 self.notice("state", change.line)
             case _:

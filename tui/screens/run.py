@@ -1,12 +1,15 @@
 """One run: why it was let through or not, what its prompt was made of, what it used, what it says. Live while live."""
 
+from itertools import zip_longest
+
 from textual.app import ComposeResult
 
 from engine.sessions.reuse import WORDS
-from state.usage import UsageRow
+from state.runs import Run
 from tui import actions, changes
 from tui.panes.messages import StopAsked
 from tui.panes.runs import outcome_words, took
+from tui.screens.run_usage import usage_lines
 from tui.screens.screen import DeckScreen
 from tui.screens.sheet import no_line, ok_line
 from tui.text import ago, plural
@@ -15,6 +18,8 @@ from tui.views import Gone, RunDetail, run_detail
 from tui.widgets.cells import Cell, cut, wrap
 from tui.widgets.lines import Lines, Page
 
+_SIDE_BY_SIDE, _USAGE_WIDTH = 112, 62
+"""From so many cells on the prompt and the usage stand side by side, the usage in so many."""
 OUTPUT_EVERY_MS = 500
 """How often the output of a live run is read: it grows without anybody committing."""
 
@@ -113,13 +118,22 @@ def page_lines(detail: RunDetail, now_ms: int, width: int) -> list[Cell]:
     sections = (
         _facts(detail, now_ms),
         _checks(detail),
-        _prompt(detail, width),
-        _usage(detail),
+        *_prompt_and_usage(detail, width),
         _output("output", detail.tail, detail.run.live),
         _output("errors", detail.errors, False) if detail.errors else [],
     )
     lines = [line for section in sections if section for line in (*section, ())]
     return [part for line in lines for part in wrap(line, width, 2)]
+
+
+def _prompt_and_usage(detail: RunDetail, width: int) -> list[list[Cell]]:
+    """Side by side where there is room, else one below the other."""
+    if width < _SIDE_BY_SIDE or not detail.parts:
+        return [_prompt(detail, width), usage_lines(detail)]
+    half = width - _USAGE_WIDTH
+    usage = [part for line in usage_lines(detail) for part in wrap(line, _USAGE_WIDTH, 15)]
+    pairs = zip_longest(_prompt(detail, half - 2, chars=False), usage, fillvalue=())
+    return [[(*cut(left, half), *cut(right, _USAGE_WIDTH)) for left, right in pairs]]
 
 
 def _facts(detail: RunDetail, now_ms: int) -> list[Cell]:
@@ -135,6 +149,7 @@ def _facts(detail: RunDetail, now_ms: int) -> list[Cell]:
         _fact("task", run.task or (f"job {run.job}" if run.job else "-")),
         _fact("why", f"{reason}{where}"),
         _fact("workspace", run.workspace),
+        *_given(run),
     ]
     if run.why or run.summary:
         tone: Tone = "bad" if run.why and not run.live and run.outcome != "succeeded" else "text"
@@ -143,6 +158,25 @@ def _facts(detail: RunDetail, now_ms: int) -> list[Cell]:
         how = f"exit code {run.exit_code}" if run.signal is None else f"ended by signal {run.signal}"
         lines.append(_fact("", how))
     return lines
+
+
+def _given(run: Run) -> list[Cell]:
+    """What the agent was given, as far as it is known."""
+    said = []
+    if run.task_session_reused is not None:
+        said.append("session reused for its task" if run.task_session_reused else "session new to its task")
+    if run.prompt_chars is not None:
+        said.append(f"prompt {run.prompt_chars:,} chars")
+    if run.instructions_chars is not None:
+        said.append(f"instructions {run.instructions_chars:,} chars")
+    elif run.has_instructions_file is not None:
+        said.append("an instructions file" if run.has_instructions_file else "no instructions file")
+    if run.skill_count is not None:
+        mark = f" ({run.skill_set_hash[:8]})" if run.skill_set_hash else ""
+        said.append(f"{plural(run.skill_count, 'skill')}{mark}")
+    if run.context_fetch_mode is not None:
+        said.append(f"context {run.context_fetch_mode}")
+    return [_fact("given", ", ".join(said))] if said else []
 
 
 def _checks(detail: RunDetail) -> list[Cell]:
@@ -154,50 +188,27 @@ def _checks(detail: RunDetail) -> list[Cell]:
     return [_head("verdict", said), *[((("  ", "text")), *line) for line in lines]]
 
 
-def _prompt(detail: RunDetail, width: int) -> list[Cell]:
+def _prompt(detail: RunDetail, width: int, chars: bool = True) -> list[Cell]:
     if not detail.parts:
         return [_head("prompt", "none was composed")]
-    wide = max(16, width - 46)
-    head = f"  {'part':<{wide}}{'kind':<14}{'tokens':>8}{'chars':>9}  stable"
+    wide = max(16, width - (46 if chars else 37))
+    long = f"{'chars':>9}" if chars else ""
     rows: list[Cell] = [
         (
             ("  ", "text"),
             *cut(((part.source, "text"),), wide),
             (f"{part.kind:<14}", "dim"),
             (f"{part.tokens:>8,}", "text"),
-            (f"{part.chars:>9,}", "dim"),
+            (f"{part.chars:>9,}" if chars else "", "dim"),
             (f"  {'yes' if part.stable else 'no'}", "dim"),
         )
         for part in detail.parts
     ]
-    total = sum(part.tokens for part in detail.parts)
-    chars = sum(part.chars for part in detail.parts)
-    totals = f"  {'total':<{wide}}{'':<14}{total:>8,}{chars:>9,}"
-    return [_head("prompt", "what was sent, in this order"), ((head, "dim"),), *rows, ((totals, "text"),)]
-
-
-def _usage(detail: RunDetail) -> list[Cell]:
-    run = detail.run
-    estimate = f"estimate {run.estimate_tokens:,} tokens"
-    if not detail.usage:
-        held = f", {detail.held:,} held by its budgets" if detail.held else ""
-        state = "nothing was spent" if run.state == "refused" else "not known yet" if run.live else "none reported"
-        return [_head("usage", f"{state}   ({estimate}{held})")]
-    head = f"  {'input':>10}{'cache read':>12}{'cache write':>13}{'output':>10}{'total':>10}  {'basis':<14}model"
-    rows = [_usage_line(row) for row in detail.usage]
-    used = sum(_total(row) for row in detail.usage)
-    return [_head("usage", f"{used:,} tokens   ({estimate})"), ((head, "dim"),), *rows]
-
-
-def _usage_line(row: UsageRow) -> Cell:
-    numbers = (
-        f"  {row.input_tokens:>10,}{row.cache_read_tokens:>12,}{row.cache_write_tokens:>13,}{row.output_tokens:>10,}"
-    )
-    return ((numbers, "text"), (f"{_total(row):>10,}", "text"), (f"  {row.basis:<14}{row.model or '-'}", "dim"))
-
-
-def _total(row: UsageRow) -> int:
-    return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens
+    total = f"  {'total':<{wide}}{'':<14}{sum(part.tokens for part in detail.parts):>8,}"
+    if chars:
+        total = f"{total}{sum(part.chars for part in detail.parts):>9,}"
+    head = f"  {'part':<{wide}}{'kind':<14}{'tokens':>8}{long}  stable"
+    return [_head("prompt", "what was sent, in this order"), ((head, "dim"),), *rows, ((total, "text"),)]
 
 
 def _output(name: str, lines: tuple[str, ...], live: bool) -> list[Cell]:

@@ -11,10 +11,11 @@ from tui import actions, changes
 from tui.panes.messages import ResetAsked, RunOpened, StopAsked, UndoAsked, ask
 from tui.panes.runs import outcome_words, took
 from tui.screens.screen import DeckScreen
-from tui.text import age, ago, plural, stamp, tokens
+from tui.screens.session_figures import figure_lines
+from tui.text import TREND_MARKS, age, ago, cost, percent, plural, stamp, tokens
 from tui.theme import Palette, Tone
-from tui.views import Gone, SessionDetail, session_detail
-from tui.widgets.cells import Cell, Column, cut, span
+from tui.views import GENERATIONS_SHOWN, Gone, SessionDetail, session_detail
+from tui.widgets.cells import Cell, Column, Placed, cut, place, span
 from tui.widgets.lines import Lines
 from tui.widgets.table import Table
 
@@ -28,7 +29,20 @@ _COLUMNS = (
     Column("took", 10, "right", drop=2),
     Column("asked", 7, "right", drop=1),
 )
-_GENERATIONS_SHOWN = 6
+_GENERATION_COLUMNS = (
+    Column("", 1),
+    Column("gen", 4, "right"),
+    Column("started", 11, drop=1),
+    Column("in", 6, "right"),
+    Column("cache rd", 8, "right", drop=2),
+    Column("cache wr", 8, "right", drop=3),
+    Column("out", 6, "right"),
+    Column("cost", 8, "right"),
+    Column("ctx", 4, "right"),
+    Column("cache", 5, "right"),
+    Column("why", 30, grows=True),
+    Column("model", 16, drop=4),
+)
 
 
 class SessionScreen(DeckScreen):
@@ -38,6 +52,7 @@ class SessionScreen(DeckScreen):
     SessionScreen { padding: 0 1; }
     SessionScreen > .-summary { height: 4; }
     SessionScreen > .-generations { height: auto; }
+    SessionScreen > .-figures { height: auto; margin-top: 1; }
     SessionScreen > .-runs { height: 1; margin-top: 1; }
     SessionScreen > .-said { height: 1; }
     """
@@ -51,12 +66,14 @@ class SessionScreen(DeckScreen):
         self.table: Table[Run] = Table(_COLUMNS, self._key, self._cells, palette)
         self._summary = Lines(palette, classes="-summary")
         self._generations = Lines(palette, classes="-generations")
+        self._figures = Lines(palette, classes="-figures")
         self._runs_title = Lines(palette, classes="-runs")
         self._said = Lines(palette, classes="-said")
 
     def compose_body(self) -> ComposeResult:
         yield self._summary
         yield self._generations
+        yield self._figures
         yield self._runs_title
         yield self.table
         yield self._said
@@ -135,6 +152,9 @@ class SessionScreen(DeckScreen):
         lines = generation_lines(self.detail, self.now_ms, max(40, self.size.width - 2))
         self._generations.styles.height = len(lines)
         self._generations.show(lines)
+        figures = figure_lines(self.detail, self.now_ms, max(40, self.size.width - 2))
+        self._figures.styles.height = len(figures)
+        self._figures.show(figures)
         teach = "" if self.detail.runs else "   none of ours: what it spends is read from its client's log"
         self._runs_title.show([(("Runs", "head"), (f"  {len(self.detail.runs):,}{teach}", "dim"))])
 
@@ -167,6 +187,7 @@ def reuse_words(run: Run) -> str:
 def summary_lines(detail: SessionDetail, now_ms: int) -> list[Cell]:
     session = detail.session
     spent = sum(_spent(generation) for generation in detail.generations)
+    standing = sum(generation.undone_ms is None for generation in detail.generations)
     who = session.agent or session.source
     kind = f"{session.lane} lane" if session.source == OURS else "observed: watched and counted, not gated"
     return [
@@ -175,7 +196,8 @@ def summary_lines(detail: SessionDetail, now_ms: int) -> list[Cell]:
         (
             ("spent      ", "dim"),
             (f"{spent:,} tokens", "text"),
-            (f" over {plural(len(detail.generations), 'generation')}", "dim"),
+            (f", {_money_words(detail.generations)}", "text"),
+            (f" over {plural(standing, 'generation')}", "dim"),
             (f"   last active {ago(session.last_active_ms, now_ms)}", "dim"),
             (f"   session {session.id}", "dim"),
         ),
@@ -184,34 +206,67 @@ def summary_lines(detail: SessionDetail, now_ms: int) -> list[Cell]:
 
 def generation_lines(detail: SessionDetail, now_ms: int, width: int) -> list[Cell]:
     """The newest generations, the one that the session stands in marked with `>`."""
-    shown = detail.generations[-_GENERATIONS_SHOWN:]
+    shown = detail.generations[-GENERATIONS_SHOWN:]
     older = len(detail.generations) - len(shown)
-    head = f"  {'gen':<5}{'started':<18}{'in':>7}{'cache rd':>10}{'cache wr':>10}{'out':>8}   why"
-    lines: list[Cell] = [(cut(((head, "dim"),), width))]
+    placed = place(_GENERATION_COLUMNS, width)
+    lines = [_joined(placed, tuple(span(column.title, "dim") for column in _GENERATION_COLUMNS))]
     if older:
         lines.append(((f"  {plural(older, 'older generation')} not shown", "dim"),))
-    return [*lines, *(_generation_line(g, detail.session.generation_id) for g in shown)]
+    return [*lines, *(_joined(placed, _generation_cells(detail, generation, now_ms)) for generation in shown)]
 
 
-def _generation_line(generation: Generation, standing: int | None) -> Cell:
-    here = generation.id == standing
+def _joined(placed: Sequence[Placed], cells: Sequence[Cell]) -> Cell:
+    blank: Cell = ((" ", "text"),)
+    parts = [cut(cells[at.index], at.width, _GENERATION_COLUMNS[at.index].align) for at in placed]
+    return tuple(spot for part in parts for spot in (*part, *blank))
+
+
+def _generation_cells(detail: SessionDetail, generation: Generation, now_ms: int) -> Sequence[Cell]:
+    here = generation.id == detail.session.generation_id
     undone = "  (undone)" if generation.undone_ms is not None else ""
     why = WORDS.get(generation.reason, generation.reason.replace("_", " "))
     note = f'  "{generation.note}"' if generation.note else ""
-    numbers = (
-        f"{tokens(generation.input_tokens):>7}{tokens(generation.cache_read_tokens):>10}"
-        f"{tokens(generation.cache_write_tokens):>10}{tokens(generation.output_tokens):>8}"
-    )
     tone: Tone = "text" if here else "dim"
-    return (
-        ("> " if here else "  ", "accent"),
-        (f"{generation.number:<5}", tone),
-        (f"{stamp(generation.started_ms, None):<18}", "dim"),
-        (numbers, tone),
-        (f"   {why}{undone}", tone),
-        (note, "dim"),
-        (f"   {generation.model}" if generation.model else "", "dim"),
+    found = detail.figures.get(generation.id)
+    unknown = generation.read == 0
+    figures = (
+        generation.input_tokens,
+        generation.cache_read_tokens,
+        generation.cache_write_tokens,
+        generation.output_tokens,
     )
+    ratio = f"{percent(found.ratio)}{TREND_MARKS.get(found.trend or '', '')}" if found else "-"
+    return (
+        span(">" if here else " ", "accent"),
+        span(str(generation.number), tone),
+        span(_started(generation.started_ms, now_ms), "dim"),
+        *(span("-" if unknown else tokens(number), tone) for number in figures),
+        span(_cost(generation) if generation.responses else "-", tone),
+        span(percent(found.fill) if found else "-", tone),
+        span(ratio, tone),
+        ((f"{why}{undone}", tone), (note, "dim")),
+        span(generation.model or "-", "dim"),
+    )
+
+
+def _started(at_ms: int, now_ms: int) -> str:
+    """`11-21 05:53` this year, else the day."""
+    said = stamp(at_ms, None)
+    return said[5:] if said[:4] == stamp(now_ms, None)[:4] else said[:10]
+
+
+def _cost(generation: Generation, short: bool = True) -> str:
+    return cost(generation.cost_microusd, generation.unpriced, generation.responses, short)
+
+
+def _money_words(generations: Sequence[Generation]) -> str:
+    """`$0.83`, `$0.83 (12 of 40 responses have no price)`, `cost unknown`."""
+    responses = sum(generation.responses for generation in generations)
+    unpriced = sum(generation.unpriced for generation in generations)
+    said = cost(sum(generation.cost_microusd for generation in generations), unpriced, responses, short=False)
+    if responses == 0 or said == "-":
+        return "cost unknown"
+    return f"{said} ({unpriced:,} of {responses:,} responses have no price)" if unpriced else said
 
 
 def _spent(generation: Generation) -> int:

@@ -1,27 +1,37 @@
-"""The first line: where are we, does the engine run, and how fast do tokens go?"""
+"""The first line: where are we, does the engine run, what has today cost, and how fast do tokens go?"""
 
 from typing import Any
 
-from tui.text import tokens, uptime
+from tui.text import cost, tokens, uptime
 from tui.theme import Tone
 from tui.views import EngineStatus, Spend
 from tui.widgets.cells import Cell, line_width
 from tui.widgets.lines import Lines
 
+_TONES: dict[str, Tone] = {"warn": "warn", "full": "bad"}
+_WIDE, _NARROW = 3, 2
+"""Blanks between two pieces."""
+
 
 def header_line(host: str, engine: EngineStatus, spend: Spend | None, day: Any, now_ms: int, width: int) -> Cell:
-    """The pieces that fit, the most important ones first. `day` is the widest budget of a day, or None."""
-    left: list[Cell] = [(("quarterdeck", "bold"),), (("host ", "dim"), (host, "text")), _engine(engine, now_ms)]
-    right: list[Cell] = []
+    """The pieces that fit, never more than one line. `day` is the widest budget of a day, or None."""
+    left: dict[str, Cell] = {
+        "name": (("quarterdeck", "bold"),),
+        "host": (("host ", "dim"), (host, "text")),
+        "engine": _engine(engine, now_ms),
+    }
+    right: dict[str, Cell] = {}
+    shorter: list[tuple[str, Cell]] = [("budget", ()), ("host", ()), ("name", (("qd", "bold"),)), ("name", ())]
+    everything = day is not None and day.scope == "all"
     if spend is not None:
-        tone: Tone = "accent" if spend.running else "dim"
-        left.append(((f"{spend.running} running", tone),))
-        right.append((("today ", "dim"), (tokens(spend.today), "text"), (" tok", "dim")))
-    if day is not None:
-        right.append(_day(day))
-    if spend is not None:
-        right.append((("burn ", "dim"), (tokens(spend.burn), "text"), ("/min", "dim")))
-    return _spread(left, right, width)
+        left["running"] = ((f"{spend.running} running", "accent" if spend.running else "dim"),)
+        right["today"] = _today(spend, day if everything else None)
+        right["cost"] = _cost(spend)
+        right["burn"] = (("burn ", "dim"), (tokens(spend.burn), "text"), ("/min", "dim"))
+        shorter += [("cost", ()), ("today", _today(spend, None)), ("running", ()), ("burn", ()), ("today", ())]
+    if day is not None and not everything:
+        right["budget"] = _budget(day)
+    return _fitted(left, right, shorter, width)
 
 
 class Header(Lines):
@@ -34,29 +44,51 @@ def _engine(engine: EngineStatus, now_ms: int) -> Cell:
     return (("engine ", "dim"), (engine.state, "warn" if engine.state == "starting" else "bad"))
 
 
-def _day(day: Any) -> Cell:
-    tones: dict[str, Tone] = {"warn": "warn", "full": "bad"}
+def _today(spend: Spend, day: Any) -> Cell:
+    if day is None:
+        return (("today ", "dim"), (tokens(spend.today), "text"), (" tok", "dim"))
+    said = tokens(spend.today)
+    return (("today ", "dim"), (said, _TONES.get(day.level, "text")), (f" of {tokens(day.limit_tokens)} tok", "dim"))
+
+
+def _cost(spend: Spend) -> Cell:
+    said = cost(spend.cost_microusd, spend.unpriced, spend.responses)
+    return (("cost ", "dim"), ("-", "text")) if said == "-" else ((said, "text"),)
+
+
+def _budget(day: Any) -> Cell:
     return (
-        (f"budget {day.name} ", "dim"),
-        (tokens(day.taken), tones.get(day.level, "text")),
+        (f"{day.name} ", "dim"),
+        (tokens(day.taken), _TONES.get(day.level, "text")),
         (f" of {tokens(day.limit_tokens)}", "dim"),
     )
 
 
-def _spread(left: list[Cell], right: list[Cell], width: int) -> Cell:
-    """Both ends of the line; from the right, pieces that do not fit are left out."""
-    gap: Cell = (("   ", "dim"),)
-    while right and _width(left) + 3 + _width(right) > width:
-        right.pop(1 if len(right) > 1 else 0)
-    while len(left) > 1 and _width(left) > width:
-        left.pop(1 if len(left) > 2 else -1)
-    blank = max(0, width - _width(left) - _width(right))
+def _fitted(left: dict[str, Cell], right: dict[str, Cell], shorter: list[tuple[str, Cell]], width: int) -> Cell:
+    """Both ends of the line. Where it is narrow the blanks shrink, then pieces do or go, the least important first."""
+    gap = _WIDE
+    for name, piece in shorter:
+        if _width(left, gap) + _width(right, gap) + gap <= width:
+            break
+        if gap == _WIDE:
+            gap = _NARROW
+            if _width(left, gap) + _width(right, gap) + gap <= width:
+                break
+        side = left if name in left else right
+        if name in side:
+            side[name] = piece
+            if not piece:
+                del side[name]
+    blank = max(0, width - _width(left, gap) - _width(right, gap))
     return (*_joined(left, gap), (" " * blank, "dim"), *_joined(right, gap))
 
 
-def _joined(cells: list[Cell], gap: Cell) -> Cell:
-    return tuple(part for number, cell in enumerate(cells) for part in ((*gap, *cell) if number else cell))
+def _joined(pieces: dict[str, Cell], gap: int) -> Cell:
+    between: Cell = ((" " * gap, "dim"),)
+    return tuple(
+        part for number, piece in enumerate(pieces.values()) for part in ((*between, *piece) if number else piece)
+    )
 
 
-def _width(cells: list[Cell]) -> int:
-    return sum(line_width(cell) for cell in cells) + 3 * max(0, len(cells) - 1)
+def _width(pieces: dict[str, Cell], gap: int) -> int:
+    return sum(line_width(piece) for piece in pieces.values()) + gap * max(0, len(pieces) - 1)

@@ -1,19 +1,138 @@
 """What the reader sends becomes what the state says."""
 
+import os
+
+import pytest
+
 from engine.contract.clock import SystemClock
-from engine.contract.usage import Progress
-from engine.runtime.logs import SCAN_NOTICE, LogBook
-from state import events
+from engine.contract.usage import Cursor, Discovered, Gone, LogBatch, Progress, Response, SeenSession, SessionPart
+from engine.runtime.log_book import SCAN_NOTICE, LogBook
+from engine.runtime.logs import Lines
+from engine.runtime.pricing import PriceBook
+from state import events, logs, runs, sessions, spend, usage
 from state.database import open_writer
 from state.home import find_home
 
 
-def test_a_notice_left_by_an_engine_that_died_in_mid_scan_goes_away(tmp_path):
-    database = open_writer(find_home(str(tmp_path / "home"), {}))
-    with database.transaction() as tx:
+class Books:
+    def __init__(self, home):
+        self.database = open_writer(home)
+        self.prices = PriceBook(self.database, SystemClock(), {}, os.environ)
+        self.book = LogBook(self.database, SystemClock(), self.prices)
+
+    @property
+    def connection(self):
+        return self.database.connection
+
+    def write(self, *messages):
+        self.prices.learn_now(self.book.models(messages))
+        return sum(1 for _ in self.book.write(messages))
+
+
+@pytest.fixture
+def books(tmp_path):
+    made = Books(find_home(str(tmp_path / "home"), {}))
+    yield made
+    made.database.close()
+
+
+def batch(path="/l", *keys, session="s1", at_ms=1000, model=None, **fields):
+    seen = SeenSession("claude_code", "/h", session, last_active_ms=at_ms, started_ms=at_ms)
+    responses = tuple(Response(key, at_ms, model, 1, 2, 3, 4, offset=n) for n, key in enumerate(keys))
+    cursor = Cursor(path, 1, len(path), 10, 20, 10, "h")
+    return LogBatch("claude_code", cursor, (SessionPart(seen, responses),), lines=len(keys), **fields)
+
+
+def test_a_notice_left_by_an_engine_that_died_in_mid_scan_goes_away(books):
+    with books.database.transaction() as tx:
         events.raise_notice(tx, events.Notice(SCAN_NOTICE, "info", "reading logs: 1 of 9 files", 1))
+    books.write(Progress(9, 9, 90, 90, scanning=False))
+    assert events.notice(books.connection, SCAN_NOTICE) is None
 
-    LogBook(database, SystemClock()).write(Progress(9, 9, 90, 90, scanning=False))
 
-    assert events.notice(database.connection, SCAN_NOTICE) is None
-    database.close()
+def test_small_batches_share_a_transaction_and_big_ones_do_not(books):
+    assert books.write(*(batch(f"/{number}", f"k{number}", session=str(number)) for number in range(20))) == 1
+    big = [batch(f"/b{n}", *(f"b{n}-{k}" for k in range(400)), session=f"b{n}") for n in range(3)]
+    assert books.write(*big) >= 2
+    assert spend.totals(books.connection).responses == 1220
+
+
+def test_a_log_that_went_away_and_came_back_is_counted_once(books):
+    books.write(batch("/a", "k1", "k2", refused={"bad_json": 1}, dropped={"stream": 2}))
+    before = logs.coverage(books.connection)
+    books.write(Gone(("/a",)))
+    assert logs.coverage(books.connection).files_gone == 1
+    assert books.book.cursors() == ()
+    books.write(batch("/a", "k1", "k2", refused={"bad_json": 1}, dropped={"stream": 2}))
+    assert logs.coverage(books.connection) == before
+    assert spend.totals(books.connection).responses == 2
+
+
+def test_a_log_that_is_gone_for_an_engine_that_starts_later_is_counted_once(books):
+    books.write(batch("/a", "k1"), Gone(("/a",)))
+    later = LogBook(books.database, SystemClock(), books.prices)
+    for _ in later.write([batch("/a", "k1")]):
+        pass
+    assert logs.coverage(books.connection).lines == 1
+
+
+def test_what_a_client_logs_during_our_run_is_the_runs_usage_once(books):
+    with books.database.transaction() as tx:
+        session = sessions.open_session(tx, agent="coder", lane="main", job=None, title=None, workspace="/w", at_ms=1)
+        generation = sessions.start_generation(
+            tx,
+            session,
+            source="claude_code",
+            provider_home="/h",
+            provider_id="s1",
+            model=None,
+            workspace=None,
+            reason="first_run",
+            note=None,
+            at_ms=1,
+        )
+        run = runs.add(tx, RUN | {"generation_id": generation, "session_id": session})
+        runs.mark_started(tx, run, 900)
+        told = usage.UsageRow(2, usage.provisional_key(run), generation, run, 1100, None, 9, 0, 0, 0, 0, 9, None, 2, 1)
+        usage.book(tx, [told])
+    books.write(batch("/l", "k1", "k2", at_ms=1000), batch("/l", "k0", at_ms=800))
+    assert sorted(row.key for row in usage.of_run(books.connection, run)) == ["k1", "k2"]
+    assert usage.logged_tokens(books.connection, run) == 20
+    assert spend.totals(books.connection).tokens == 30
+    assert {group.label for group in spend.by(books.connection, "agent")} == {"coder"}
+
+
+def test_a_date_that_cannot_be_is_moved_to_one_that_can_be_shown(books):
+    books.write(batch("/l", "k1", at_ms=10**17), batch("/m", "k2", at_ms=-5))
+    assert [group.label for group in spend.by(books.connection, "day")] == ["1970-01-01", "9999-12-31"]
+
+
+def test_discovered_sessions_are_listed_before_they_are_read(books):
+    found = tuple(SeenSession("codex", "/h", f"t{number}", last_active_ms=number) for number in range(1200))
+    assert books.write(Discovered(found, 1200, 1)) == 3
+    assert sessions.count(books.connection) == 1200
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 5, 100])
+def test_a_stream_is_cut_into_its_lines_wherever_it_is_cut(cut):
+    text, lines = b"one\ntwo\n\nthree\n", Lines()
+    chunks = [text[start : start + cut] for start in range(0, len(text), cut)]
+    assert [line for chunk in chunks for line in lines.of(chunk)] == [b"one", b"two", b"", b"three"]
+
+
+RUN = {
+    "agent": "coder",
+    "adapter": "command",
+    "lane": "main",
+    "trigger": "operator",
+    "task_type": "chat",
+    "task": "",
+    "workspace": "/w",
+    "can_read": "[]",
+    "can_write": "[]",
+    "inject": "[]",
+    "state": "running",
+    "estimate_tokens": 0,
+    "verdict": "{}",
+    "requested_ms": 1,
+}

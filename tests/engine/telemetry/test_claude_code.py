@@ -1,7 +1,10 @@
 """Each response in Claude Code's logs is counted once, whatever rows it was written as."""
 
+import json
+
 import pytest
 
+from engine.contract.usage import ClientTotals
 from engine.telemetry.catalog import survey
 
 FILE = "-home-x/5d000000-0000-4000-8000-000000000001.jsonl"
@@ -65,10 +68,12 @@ def test_the_same_across_two_reads(claude_home):
 def test_a_row_without_stop_reason_is_partial_until_one_finishes(claude_home):
     claude_home.write(FILE, row(1, stop=None))
     claude_home.read()
-    assert claude_home.responses["msg_1"].confidence == "partial"
+    found = claude_home.responses["msg_1"]
+    assert (found.confidence, found.basis) == ("partial", "partial")
     claude_home.append(FILE, row(2))
     claude_home.read()
-    assert claude_home.responses["msg_1"].confidence == "final"
+    found = claude_home.responses["msg_1"]
+    assert (found.confidence, found.basis) == ("final", "per_run")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,13 @@ def test_a_row_without_any_id_has_its_place_as_key(claude_home):
     assert len(claude_home.responses) == 2
 
 
+def test_ids_of_another_shape_are_none(claude_home):
+    claude_home.write(FILE, row(1, None, request=None, uuid=5), row(2, "gw", requestId=["r"], uuid={}))
+    claude_home.read()
+    assert len(claude_home.responses) == 2
+    assert claude_home.refused == {}
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -114,6 +126,8 @@ def test_a_row_without_any_id_has_its_place_as_key(claude_home):
         pytest.param(row(2, "e1", isApiErrorMessage=True), id="error"),
         pytest.param({"type": "user", "toolUseResult": {"usage": usage()}, "message": {}}, id="tool result"),
         pytest.param({"type": "progress", "data": {"message": row(2, "msg_2")}}, id="progress"),
+        pytest.param({**row(2, "msg_2"), "type": "progress"}, id="another type"),
+        pytest.param({**row(2, "msg_2", usage(moon_phase=3)), "type": "progress"}, id="another type and odd"),
         pytest.param({"type": "progress", "message": "text", "usage": usage()}, id="another shape"),
         pytest.param(prompt('say {"type":"assistant","usage":1}'), id="quoted"),
         pytest.param({"type": "cost-state", "usage": {}, "modelUsage": {"m": {"outputTokens": 99}}}, id="cost-state"),
@@ -160,6 +174,159 @@ def test_impossible_counts_are_refused_and_visible(claude_home, output):
     claude_home.read()
     assert list(claude_home.responses) == ["msg_2"]
     assert sum(claude_home.refused.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("terms", "factors"),
+    [
+        ({"service_tier": "standard", "speed": "standard", "inference_geo": ""}, ""),
+        ({"service_tier": None, "speed": None, "inference_geo": "not_available"}, ""),
+        ({"speed": "fast"}, "fast"),
+        ({"service_tier": "batch"}, "batch"),
+        ({"service_tier": "priority", "inference_geo": "us", "speed": "fast"}, "fast priority geo:us"),
+        ({"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1}}, "web:2"),
+        ({"server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 7}}, ""),
+        ({"service_tier": "x y" * 50}, ("x-y" + "x-y" * 50)[3:][:32]),
+    ],
+)
+def test_terms_that_are_not_standard(claude_home, terms, factors):
+    claude_home.write(FILE, row(used=usage(**terms)))
+    claude_home.read()
+    assert claude_home.responses["msg_1"].factors == factors
+    assert claude_home.responses["msg_1"].raw is None
+    assert claude_home.totals() == (4, 100, 20, 10)
+
+
+LIFETIMES = {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 15}
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        pytest.param({"cache_creation": LIFETIMES}, False, id="all known"),
+        pytest.param(
+            {"output_tokens_details": {"thinking_tokens": 4}, "fallback_credit": None}, False, id="newer keys"
+        ),
+        pytest.param({"iterations": [{"type": "message", **usage()}]}, False, id="its own iteration"),
+        pytest.param({"speed": "fast", "cache_creation": LIFETIMES}, False, id="known, not standard"),
+        pytest.param({"moon_phase": 3}, True, id="unknown key"),
+        pytest.param({"cache_creation": {**LIFETIMES, "ephemeral_30d_input_tokens": 1}}, True, id="unknown lifetime"),
+        pytest.param({"server_tool_use": {"computer_minutes": 1}}, True, id="unknown paid tool"),
+        pytest.param({"iterations": [{"type": "dream", "output_tokens": 1}]}, True, id="unknown iteration"),
+        pytest.param({"fallback_credit": {"input_tokens": 1}}, True, id="credit"),
+        pytest.param({"cache_creation": {**LIFETIMES, "ephemeral_5m_input_tokens": 6}}, True, id="flat is not the sum"),
+        pytest.param({"output_tokens_details": {"thinking_tokens": 11}}, True, id="more thinking than output"),
+    ],
+)
+def test_a_usage_object_is_kept_where_it_is_strange(claude_home, more, kept):
+    told = usage(**more)
+    claude_home.write(FILE, row(1, "msg_0"), row(2, used=told), row(3, "msg_2"))
+    claude_home.read()
+    raw = [claude_home.responses[key].raw for key in ("msg_0", "msg_1", "msg_2")]
+    assert [one and json.loads(one) for one in raw] == [None, told if kept else None, None]
+    assert claude_home.refused == {}
+
+
+def test_sub_calls_become_responses_of_their_own(claude_home):
+    advisor = {"type": "advisor_message", "model": "claude-opus-4-5", "input_tokens": 900, "output_tokens": 60}
+    advisor["cache_creation"] = {"ephemeral_5m_input_tokens": 8, "ephemeral_1h_input_tokens": 2}
+    compaction = {"type": "compaction", "input_tokens": 5000, "output_tokens": 300}
+    told = usage(iterations=[compaction, {"type": "message", **usage()}, advisor], service_tier="batch")
+    told["server_tool_use"] = {"web_search_requests": 1}
+    claude_home.write(FILE, row(1, used=usage(3), stop=None), row(2, used=told), row(3, used=told))
+    claude_home.read()
+    found = {key: (one.model, one.input_tokens, one.output_tokens) for key, one in claude_home.responses.items()}
+    assert found == {
+        "msg_1": ("claude-sonnet-4-5", 4, 10),
+        "msg_1#0": ("claude-sonnet-4-5", 5000, 300),
+        "msg_1#2": ("claude-opus-4-5", 900, 60),
+    }
+    assert [one.factors for one in claude_home.responses.values()] == ["batch web:1", "batch", "batch"]
+    assert claude_home.responses["msg_1#2"].cache_write_tokens == 10
+    assert claude_home.responses["msg_1"].raw is None
+
+
+def test_the_context_is_that_of_the_last_main_response(claude_home):
+    claude_home.write(FILE, row(1), row(2, "msg_2", usage(30, prompt=9)), row(3, "msg_3", usage(999), isSidechain=True))
+    claude_home.write(f"-home-x/{SESSION}/subagents/agent-a1.jsonl", row(4, "msg_4", usage(5000)))
+    found = {batch.cursor.path: batch.parts[0].session.context_tokens for batch in claude_home.read()}
+    assert sorted(found.values(), key=str) == [159, None]
+    claude_home.append(FILE, row(5, "msg_2", usage(1, prompt=9), stop=None))
+    claude_home.read()
+    assert claude_home.sessions[SESSION].context_tokens == 159  # a late smaller snapshot of the same response
+    several = [{"type": "message", **usage(4)}, {"type": "message", **usage(6, prompt=5)}]
+    claude_home.append(FILE, row(6, "msg_6", usage(10, 9, 200, 40, iterations=several)))
+    claude_home.read()
+    assert claude_home.sessions[SESSION].context_tokens == 131  # the top-level counts are sums
+
+
+@pytest.mark.parametrize("forked", [{"sessionId": "parent", "messageUuid": "u"}, "parent"])
+def test_a_fork_names_its_origin(claude_home, forked):
+    claude_home.write(FILE, row(1, forkedFrom=forked), row(2, "msg_2"))
+    claude_home.read()
+    assert claude_home.sessions[SESSION].forked_from == "parent"
+    assert claude_home.refused == {}
+
+
+def cost_state(output, usd=0.0123456, **more):
+    told = {"inputTokens": 3, "outputTokens": output, "cacheReadInputTokens": 70, "cacheCreationInputTokens": 5}
+    both = {"a": told, "b": {**told, "inputTokens": None}}
+    return {"type": "cost-state", "sessionId": SESSION, "totalCostUSD": usd, "modelUsage": both, **more}
+
+
+def test_the_clients_totals_are_its_last_ones(claude_home):
+    claude_home.write(FILE, row(1), cost_state(40), row(2, "msg_2"), cost_state(50), {"type": "mode"})
+    (batch,) = claude_home.read()
+    assert batch.parts[0].totals == ClientTotals("cost-state", 1794304802250, 3, 140, 10, 100, 12346)
+    claude_home.append(FILE, row(3, "msg_3"))
+    (batch,) = claude_home.read()
+    assert batch.parts[0].totals is None
+    claude_home.append(FILE, cost_state(60, hasUnknownModelCost=True))
+    (batch,) = claude_home.read()
+    assert (batch.parts[0].totals.output_tokens, batch.parts[0].totals.cost_microusd) == (120, None)
+    assert claude_home.totals() == (12, 300, 60, 30)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [({"usd": -1}, "bad_count"), ({"modelUsage": {"cacheCreationInputTokens": 1}}, "bad_row")]
+)
+def test_damaged_totals_are_refused(claude_home, damage, reason):
+    claude_home.write(
+        FILE, row(1), {**cost_state(4, damage.get("usd", 1)), **{k: v for k, v in damage.items() if k != "usd"}}
+    )
+    (batch,) = claude_home.read()
+    assert batch.parts[0].totals is None
+    assert claude_home.refused == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at_ms"),
+    [
+        ("2026-11-10T10:00:01.250Z", 1794304801250),
+        ("2026-11-10T12:00:01.250+02:00", 1794304801250),
+        ("2026-11-10T10:00:01", 1794304801000),
+        ("2026-11-10 10:00:01.25Z", 1794304801250),
+    ],
+)
+def test_times_in_every_form(claude_home, stamp, at_ms):
+    claude_home.write(FILE, row(1, timestamp=stamp))
+    claude_home.read()
+    assert claude_home.responses["msg_1"].at_ms == at_ms
+
+
+@pytest.mark.parametrize("stamp", ["yesterday", None, "2026-11-10T10:00:60.000Z"])
+def test_without_a_time_a_response_has_that_of_its_file(claude_home, stamp):
+    path = claude_home.write(FILE, row(1, timestamp=stamp))
+    claude_home.read()
+    assert claude_home.responses["msg_1"].at_ms == path.stat().st_mtime_ns // 1_000_000
+
+
+def test_a_line_of_fifty_megabytes(claude_home):
+    long = b'{"type":"progress","stdout":"' + b"x" * 50_000_000 + b'","usage":{"output_tokens":9}}\n'
+    claude_home.write(FILE, prompt("go"), row(1), long, row(2, "msg_2"))
+    claude_home.read()
+    assert sorted(claude_home.responses) == ["msg_1", "msg_2"]
+    assert claude_home.refused == {}
 
 
 def test_thinking_is_inside_output(claude_home):

@@ -166,7 +166,9 @@ def test_a_damaged_codex_row_is_still_counted(codex_home):
     used = {"input_tokens": 9, "output_tokens": 1}
     payload = {"response_id": "r1", "thread_id": THREAD, "usage": used, "note": "NOTE"}
     row = line({"type": "token_usage_record", "payload": payload}).replace(b'"NOTE"', b"NaN")
-    codex_home.write(f"rollout-x-{THREAD}.jsonl", b"\0\0" + row, b'{"token_count": torn\n')
+    codex_home.write(
+        f"rollout-x-{THREAD}.jsonl", b"\0\0" + row, b'{"type":"event_msg","payload":{"type":"token_count", torn\n'
+    )
     codex_home.read()
     assert list(codex_home.responses) == ["r1"]
     assert codex_home.refused == {"bad_json": 1}

@@ -3,7 +3,9 @@
 import os
 import queue
 
-from engine.contract.usage import LogBatch, ReaderSetup
+import msgspec
+
+from engine.contract.usage import LogBatch, ReaderMessage, ReaderSetup
 from engine.telemetry import line_log
 from engine.telemetry.reader import Reader
 from engine.telemetry.watcher import Changed
@@ -25,7 +27,8 @@ def keys_sent(home, react):
     """The keys in the order sent; `react(batches sent so far, events)` runs after each batch."""
     events, batches = queue.Queue(), []
 
-    def send(message):
+    def send(line):
+        message = msgspec.json.decode(line, type=ReaderMessage)
         if isinstance(message, LogBatch):
             batches.append(message)
             react(len(batches), events)

@@ -9,13 +9,20 @@ def places(environ):
     return [(root.source, root.provider_home, root.folder) for root in log_roots(environ)]
 
 
-def test_without_variables_both_claude_homes_and_both_codex_folders(tmp_path):
+def test_without_variables_every_home_below_home(tmp_path):
     home = str(tmp_path)
     assert places({"HOME": home}) == [
         ("claude_code", f"{home}/.config/claude", "projects"),
         ("claude_code", f"{home}/.claude", "projects"),
         ("codex", f"{home}/.codex", "sessions"),
         ("codex", f"{home}/.codex", "archived_sessions"),
+        ("gemini", f"{home}/.gemini", "tmp"),
+        ("openclaw", f"{home}/.openclaw", "agents"),
+        ("openclaw", f"{home}/.clawdbot", "agents"),
+        ("openclaw", f"{home}/.moltbot", "agents"),
+        ("openclaw", f"{home}/.moldbot", "agents"),
+        ("opencode", f"{home}/.local/share/opencode", "storage/message"),
+        ("opencode", f"{home}/.local/share/opencode", ""),
     ]
 
 
@@ -25,13 +32,33 @@ def test_the_variables_win_and_a_comma_list_is_split(tmp_path):
         "CLAUDE_CONFIG_DIR": f" {tmp_path}/one ,~/two,,",
         "XDG_CONFIG_HOME": f"{tmp_path}/ignored",
         "CODEX_HOME": f"{tmp_path}/dex",
+        "GEMINI_CLI_HOME": f"{tmp_path}/gem",
+        "OPENCLAW_STATE_DIR": "~/claw",
+        "OPENCLAW_HOME": f"{tmp_path}/ignored",
+        "XDG_DATA_HOME": f"{tmp_path}/data",
     }
     assert places(environ) == [
         ("claude_code", f"{tmp_path}/one", "projects"),
         ("claude_code", f"{tmp_path}/two", "projects"),
         ("codex", f"{tmp_path}/dex", "sessions"),
         ("codex", f"{tmp_path}/dex", "archived_sessions"),
+        ("gemini", f"{tmp_path}/gem/.gemini", "tmp"),
+        ("openclaw", f"{tmp_path}/claw", "agents"),
+        ("opencode", f"{tmp_path}/data/opencode", "storage/message"),
+        ("opencode", f"{tmp_path}/data/opencode", ""),
     ]
+
+
+def test_openclaw_may_have_a_home_of_its_own(tmp_path):
+    found = places({"HOME": "/h", "OPENCLAW_HOME": str(tmp_path)})
+    assert [home for source, home, _ in found if source == "openclaw"] == [
+        f"{tmp_path}/{name}" for name in (".openclaw", ".clawdbot", ".moltbot", ".moldbot")
+    ]
+
+
+def test_a_relative_xdg_data_home_is_ignored():
+    found = places({"HOME": "/h", "XDG_DATA_HOME": "relative"})
+    assert ("opencode", "/h/.local/share/opencode", "") in found
 
 
 @pytest.mark.parametrize(("config", "expected"), [("/xdg", "/xdg/claude"), ("relative", "{home}/.config/claude")])

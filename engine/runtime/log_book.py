@@ -1,0 +1,253 @@
+"""How does what a reader sends get into the books? In transactions of a few milliseconds, each response priced."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from engine.contract.clock import Clock
+from engine.contract.usage import (
+    Cursor,
+    Discovered,
+    Gone,
+    LogBatch,
+    Progress,
+    RateLimit,
+    ReaderMessage,
+    SeenSession,
+    SessionPart,
+    Unreadable,
+)
+from engine.runtime.pricing import Model, PriceBook, Priced
+from engine.telemetry.prices import DEFAULT_PROVIDERS
+from state import events, logs, sessions, usage
+from state.database import Connection, Database
+from state.usage import UsageRow
+
+SCAN_NOTICE = "scan"
+_DISCOVERED_AT_ONCE = 500
+_AIM_S = 0.010
+"""What one transaction of the write connection should take: a reservation may be waiting for it."""
+_BATCH_WEIGHT = 8
+"""A batch costs as much as so many responses, however few it has."""
+_LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999: a later date is damage, and could not be shown."""
+
+_BASIS = {name: number for number, name in enumerate(usage.BASES)}
+_CONFIDENCE = {name: number for number, name in enumerate(usage.CONFIDENCES)}
+
+
+class LogBook:
+    """Writes what readers send."""
+
+    def __init__(self, database: Database, clock: Clock, prices: PriceBook) -> None:
+        self._database = database
+        self._clock = clock
+        self._prices = prices
+        self._memory = usage.Memory()
+        self._gone = {log.path for log in logs.files(database.connection) if log.gone_ms is not None}
+        self._problems = {path for path, _ in logs.problems(database.connection)}
+        self._scanning = True  # an engine that died in mid scan has left its notice: the first end takes it away
+        self._room = 500.0
+
+    def cursors(self) -> tuple[Cursor, ...]:
+        """How far each log has been read."""
+        return tuple(
+            Cursor(log.path, log.device, log.inode, log.size, log.mtime_ns, log.offset, log.head_hash, log.carry)
+            for log in logs.files(self._database.connection)
+            if log.gone_ms is None
+        )
+
+    def models(self, messages: Iterable[ReaderMessage]) -> set[Model]:
+        """Every model that these messages name."""
+        named = {
+            (message.source, response.model, response.provider)
+            for message in messages
+            if isinstance(message, LogBatch)
+            for part in message.parts
+            for response in part.responses
+        }
+        return {_model(source, name, provider) for source, name, provider in named if name is not None}
+
+    def write(self, messages: Sequence[ReaderMessage]) -> Iterator[None]:
+        """Take messages into the books; pauses after each transaction, so that others may have their turn."""
+        for group in self._grouped(messages):
+            started = time.perf_counter()
+            first = group[0]
+            if isinstance(first, LogBatch):
+                with self._database.transaction(durable=False) as tx:  # what a crash loses is read again
+                    self._book(tx, [batch for batch in group if isinstance(batch, LogBatch)])
+                took = time.perf_counter() - started
+                self._room = min(4000.0, max(50.0, self._room * min(2.0, max(0.5, _AIM_S / took))))
+                yield
+            elif isinstance(first, Discovered):
+                for sessions_found in _sliced(first.sessions, _DISCOVERED_AT_ONCE):
+                    with self._database.transaction(durable=False) as tx:
+                        for session in sessions_found:
+                            sessions.observe(tx, by_name=True, **msgspec.structs.asdict(session))
+                    yield
+            else:
+                self._take(first)
+                yield
+
+    def _grouped(self, messages: Sequence[ReaderMessage]) -> Iterator[list[ReaderMessage]]:
+        """Batches together as long as one transaction has room for them; every other message alone."""
+        group: list[ReaderMessage] = []
+        weight = 0
+        for message in messages:
+            if not isinstance(message, LogBatch):
+                if group:
+                    yield group
+                yield [message]
+                group, weight = [], 0
+                continue
+            own = _BATCH_WEIGHT + sum(len(part.responses) for part in message.parts)
+            if group and weight + own > self._room:
+                yield group
+                group, weight = [], 0
+            group.append(message)
+            weight += own
+        if group:
+            yield group
+
+    def _take(self, message: ReaderMessage) -> None:
+        if isinstance(message, Progress):
+            self._show(message)
+        elif isinstance(message, Gone):
+            self._gone.update(message.paths)
+            with self._database.transaction() as tx:
+                logs.mark_gone(tx, message.paths, self._clock.now_ms())
+        elif isinstance(message, Unreadable):
+            self._problems.add(message.path)
+            with self._database.transaction() as tx:
+                logs.note_problem(tx, message.path, message.why, self._clock.now_ms())
+                events.add(tx, self._clock.now_ms(), "unreadable", f"{message.path}: {message.why}")
+
+    def _book(self, tx: Connection, batches: list[LogBatch]) -> None:
+        rows: list[UsageRow] = []
+        settled: set[int] = set()
+        for batch in batches:
+            restarted = batch.restarted or batch.cursor.path in self._gone
+            self._gone.discard(batch.cursor.path)
+            log_id = logs.advance(
+                tx, _log_file(batch.cursor, batch, self._clock.now_ms()), batch.refused, batch.dropped, restarted
+            )
+            if restarted:
+                self._memory.rereading.add(log_id)
+            if batch.cursor.path in self._problems:
+                self._problems.discard(batch.cursor.path)
+                logs.forget_problem(tx, batch.cursor.path)
+            for part in batch.parts:
+                self._part(tx, batch.source, log_id, part, rows, settled)
+            for limit in batch.limits:
+                _note_limit(tx, batch, limit)
+        booked = usage.book(tx, rows, self._memory)
+        for (log_id, rule), number in booked.repeated.items():
+            logs.add_dropped(tx, log_id, {rule: number})
+        for run_id in settled:
+            usage.drop_provisional(tx, run_id)
+
+    def _part(
+        self, tx: Connection, source: str, log_id: int, part: SessionPart, rows: list[UsageRow], settled: set[int]
+    ) -> None:
+        generation_id = sessions.observe(tx, **msgspec.structs.asdict(part.session))
+        if part.totals is not None:
+            logs.note_totals(tx, generation_id, msgspec.convert(part.totals, logs.ClientTotals, from_attributes=True))
+        managed = usage.has_runs(tx, generation_id)
+        source_id = usage.SOURCE_IDS[source]
+        prices: dict[tuple[str | None, str], Priced | None] = {}
+        for response in part.responses:
+            run_id = usage.run_at(tx, generation_id, response.at_ms) if managed else None
+            if run_id is not None:
+                settled.add(run_id)
+            named = response.model, response.provider
+            if named not in prices:
+                prices[named] = self._price(source, *named)
+            price = prices[named]
+            rows.append(
+                UsageRow(
+                    source_id,
+                    response.key,
+                    generation_id,
+                    run_id,
+                    min(max(response.at_ms, 0), _LATEST_MS),
+                    None if price is None else price.model_id,
+                    response.input_tokens,
+                    response.cache_read_tokens,
+                    response.cache_write_tokens,
+                    response.cache_write_5m_tokens,
+                    response.cache_write_1h_tokens,
+                    response.output_tokens,
+                    response.reasoning_tokens,
+                    _BASIS[response.basis],
+                    _CONFIDENCE[response.confidence],
+                    log_id,
+                    response.offset,
+                    response.factors or None,
+                    response.raw,
+                    None if price is None else price.price_id,
+                    None if price is None else price.cost_microusd(response),
+                )
+            )
+
+    def _price(self, source: str, name: str | None, provider: str) -> Priced | None:
+        return None if name is None else self._prices.price_for(_model(source, name, provider))
+
+    def _show(self, progress: Progress) -> None:
+        if not progress.scanning and not self._scanning:
+            return
+        with self._database.transaction(durable=False) as tx:
+            if progress.scanning:
+                text = (
+                    f"reading logs: {progress.files_done:,} of {progress.files_total:,} files,"
+                    f" {progress.bytes_done / 1e6:,.0f} of {progress.bytes_total / 1e6:,.0f} MB"
+                )
+                events.raise_notice(tx, events.Notice(SCAN_NOTICE, "info", text, self._clock.now_ms()))
+            else:
+                events.drop_notice(tx, SCAN_NOTICE)
+        self._scanning = progress.scanning
+
+
+def _model(source: str, name: str, provider: str) -> Model:
+    return name, provider or DEFAULT_PROVIDERS.get(source, "")
+
+
+def _sliced(items: Sequence[SeenSession], size: int) -> Iterator[Sequence[SeenSession]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _note_limit(tx: Connection, batch: LogBatch, limit: RateLimit) -> None:
+    home = batch.parts[0].session.provider_home if batch.parts else ""
+    logs.note_limit(
+        tx,
+        logs.RateLimit(
+            batch.source,
+            home,
+            limit.name,
+            limit.at_ms,
+            limit.used_percent,
+            limit.window_minutes,
+            limit.resets_at_ms,
+            limit.plan,
+        ),
+    )
+
+
+def _log_file(cursor: Cursor, batch: LogBatch, now_ms: int) -> logs.LogFile:
+    return logs.LogFile(
+        id=0,
+        source=batch.source,
+        path=cursor.path,
+        device=cursor.device,
+        inode=cursor.inode,
+        size=cursor.size,
+        mtime_ns=cursor.mtime_ns,
+        offset=cursor.offset,
+        head_hash=cursor.head_hash,
+        carry=cursor.carry,
+        lines=batch.lines,
+        refused="{}",
+        dropped="{}",
+        read_ms=now_ms,
+    )

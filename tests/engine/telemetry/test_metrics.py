@@ -1,0 +1,276 @@
+"""Figures of pace, projection, caching, context and windows: by table where known, by property where not."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from engine.contract.usage import RateLimit
+from engine.telemetry.metrics import (
+    BLOCK_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Block,
+    ContextWindow,
+    Projection,
+    block_with,
+    blocks,
+    cache_hit_ratio,
+    context_fill,
+    context_window,
+    ewma_per_minute,
+    project,
+    quantile,
+    runs_out_at,
+    subscription_windows,
+    trend,
+)
+
+TOKENS = st.integers(0, 10**9)
+RATES = st.floats(0, 10**7)
+HOURLY = st.lists(TOKENS, max_size=24)
+TIMES = st.integers(0, 30 * 24 * HOUR_MS)
+WINDOW = (TIMES, TIMES, TIMES)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "half_life_min", "elapsed_share", "rate"),
+    [
+        ([], 5.0, 1.0, 0),
+        ([0, 0, 0], 5.0, 0.5, 0),
+        ([600], 5.0, 1.0, 600),
+        ([600], 5.0, 0.1, 600),
+        ([0, 900, 0], 1.0, 0.0, 600),
+        ([900, 0, 0], 1.0, 0.0, 300),
+        ([900, 0, 300], 1.0, 0.5, 375),
+    ],
+)
+def test_the_pace_by_its_formula(minutes, half_life_min, elapsed_share, rate):
+    assert ewma_per_minute(minutes, half_life_min, elapsed_share) == pytest.approx(rate)
+
+
+@given(TOKENS, st.integers(1, 60), st.floats(0.5, 60), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+def test_a_steady_pace_is_found_exactly(tokens, complete, half_life_min, share):
+    minutes = [tokens * 4] * complete + [round(tokens * 4 * share)]
+    assert ewma_per_minute(minutes, half_life_min, share) == pytest.approx(tokens * 4)
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=90), st.floats(0.5, 60))
+def test_a_pace_lies_between_the_slowest_and_the_fastest_minute(minutes, half_life_min):
+    rate = ewma_per_minute(minutes, half_life_min)
+    assert min(minutes) * (1 - 1e-9) <= rate <= max(minutes) * (1 + 1e-9)
+
+
+def test_what_is_recent_weighs_more_and_half_a_life_ago_half_as_much():
+    ago = [ewma_per_minute([0] * (20 - age) + [100] + [0] * age + [0], elapsed_share=0.0) for age in range(20)]
+    assert ago == sorted(ago, reverse=True)
+    assert ago[5] == pytest.approx(ago[0] / 2)
+
+
+def test_a_projection_by_hand():
+    hourly = [0, 600, 1200, 1800, 2400, 3000]
+    found = project(1000, 0, 5 * HOUR_MS, 3 * HOUR_MS, 20.0, hourly, limit=2200)
+    assert found == Projection(
+        low=1000 + 2 * 600, likely=1000 + 2 * 1200, high=1000 + 2 * 2400, runs_out_ms=4 * HOUR_MS
+    )
+
+
+def test_a_window_that_has_not_begun_is_projected_from_its_start():
+    found = project(0, 5 * HOUR_MS, 6 * HOUR_MS, 0, 10.0, [600], limit=300)
+    assert found == Projection(600, 600, 600, 5 * HOUR_MS + 30 * MINUTE_MS)
+
+
+def test_without_past_hours_the_band_is_the_likely_value():
+    assert project(5, 0, HOUR_MS, 0, 1.0, []) == Projection(65, 65, 65)
+
+
+@given(TOKENS, *WINDOW, RATES, HOURLY)
+def test_a_projection_is_in_order_and_never_below_what_is_spent(spent, start, end, now, rate, hourly):
+    found = project(spent, start, end, now, rate, hourly)
+    assert spent <= found.low <= found.likely <= found.high
+
+
+@given(TOKENS, *WINDOW, st.integers(0, 24 * HOUR_MS), RATES, HOURLY)
+def test_more_time_left_never_lowers_a_projection(spent, start, end, now, more, rate, hourly):
+    less, later = (project(spent, start, at, now, rate, hourly) for at in (end, end + more))
+    earlier = project(spent, start, end, now - more, rate, hourly)
+    for longer in (later, earlier):
+        assert (less.low <= longer.low, less.likely <= longer.likely, less.high <= longer.high) == (True, True, True)
+
+
+@given(TOKENS, *WINDOW, HOURLY)
+def test_no_pace_means_that_no_more_is_likely(spent, start, end, now, hourly):
+    found = project(spent, start, end, now, 0.0, hourly, limit=spent + 1)
+    assert (found.low, found.likely, found.runs_out_ms) == (spent, spent, None)
+
+
+@given(TOKENS, TIMES, TIMES, st.floats(10**4, 10**7), HOURLY)
+def test_a_window_that_is_over_holds_what_was_spent(spent, end, since, rate, hourly):
+    assert project(spent, 0, end, end + since, rate, hourly) == Projection(spent, spent, spent)
+
+
+@given(TOKENS, TOKENS, TIMES, TIMES, st.floats(0, 10**7))
+def test_a_limit_is_reached_inside_of_the_window_or_not_at_all(limit, spent, now, end, rate):
+    at = runs_out_at(limit, spent, now, end, rate)
+    if spent >= limit:
+        assert at == now
+    elif at is not None:
+        assert now < at <= end
+        assert spent + rate * (at - now) / MINUTE_MS >= limit * (1 - 1e-9)
+    else:
+        assert spent + rate * max(0, end - now) / MINUTE_MS <= limit * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 10), (0.2, 16), (0.5, 20), (0.8, 28), (1.0, 40)])
+def test_a_quantile_lies_on_the_line_between_neighbours(share, value):
+    assert quantile([20, 40, 10, 20], share) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "ratio"),
+    [((0, 0, 0), None), ((100, 0, 0), 0), ((0, 100, 0), 1), ((10, 80, 10), 0.8), ((20, 0, 80), 0)],
+)
+def test_the_cache_hit_ratio_is_the_part_read_of_all_input(prompt, ratio):
+    assert cache_hit_ratio(*prompt) == ratio
+
+
+@pytest.mark.parametrize(
+    ("ratios", "words"),
+    [
+        ([], "steady"),
+        ([0.1, 0.5, 0.9], "steady"),
+        ([0.1, 0.1, 0.9, 0.9], "rising"),
+        ([0.9, 0.9, 0.1, 0.1], "falling"),
+        ([0.5, 0.5, 0.54, 0.54], "steady"),
+        ([0.5, 0.5, 0.56, 0.56], "rising"),
+        ([0.0, 0.9, 0.9, 0.9, 0.9, 0.9], "steady"),
+        ([None, 0.1, 0.1, None, 0.9, 0.9], "rising"),
+        ([0.1, 0.1, None, 0.9], "steady"),
+        ([0.5, 0.5, 0.0, 0.5, 0.5], "steady"),
+    ],
+)
+def test_a_trend_compares_the_halves(ratios, words):
+    assert trend(ratios) == words
+
+
+@given(st.lists(st.floats(0, 1), max_size=40))
+def test_a_trend_read_backwards_is_the_opposite(ratios):
+    opposite = {"rising": "falling", "falling": "rising", "steady": "steady"}
+    assert trend(ratios[::-1]) == opposite[trend(ratios)]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "window", "fill"),
+    [(None, 200_000, None), (50_000, None, None), (50_000, 0, None), (50_000, 200_000, 0.25), (0, 10, 0), (20, 10, 2)],
+)
+def test_how_full_a_context_is(tokens, window, fill):
+    assert context_fill(tokens, window) == fill
+
+
+@pytest.mark.parametrize(
+    ("told", "window"),
+    [
+        ((1, 2, 3), ContextWindow(1, "log")),
+        ((None, 2, 3), ContextWindow(2, "config")),
+        ((0, None, 3), ContextWindow(3, "prices")),
+        ((None, None, None), ContextWindow(None, "unknown")),
+    ],
+)
+def test_who_says_how_large_a_window_is(told, window):
+    assert context_window(*told) == window
+
+
+def test_blocks_by_hand():
+    ten = 10 * HOUR_MS
+    times = [ten + 59 * MINUTE_MS, ten + 4 * HOUR_MS, ten + BLOCK_MS - 1, ten + BLOCK_MS, ten + 3 * BLOCK_MS + 1]
+    assert [(block.start_ms, block.end_ms, block.responses) for block in blocks(times)] == [
+        (ten, ten + BLOCK_MS, 3),
+        (ten + BLOCK_MS, ten + 2 * BLOCK_MS, 1),
+        (ten + 3 * BLOCK_MS, ten + 4 * BLOCK_MS, 1),
+    ]
+
+
+@given(st.lists(TIMES, max_size=60))
+def test_every_response_is_in_exactly_one_block(times):
+    found = blocks(times)
+    assert sum(block.responses for block in found) == len(times)
+    for block in found:
+        inside = [at for at in times if block.start_ms <= at < block.end_ms]
+        assert (len(inside), min(inside), max(inside)) == (block.responses, block.first_ms, block.last_ms)
+        assert (block.end_ms - block.start_ms, block.start_ms % HOUR_MS) == (BLOCK_MS, 0)
+        assert block.first_ms - block.start_ms < HOUR_MS
+    for block, after in pairwise(found):
+        assert block.end_ms <= after.start_ms
+
+
+@given(st.lists(TIMES, min_size=2, max_size=60))
+def test_a_gap_of_five_hours_always_starts_a_block(times):
+    ordered = sorted(times)
+    starts = [block.first_ms for block in blocks(times)]
+    assert all(after in starts for at, after in pairwise(ordered) if after - at >= BLOCK_MS)
+
+
+@given(st.lists(TIMES, min_size=1, max_size=60))
+def test_one_by_one_gives_the_same_last_block(times):
+    current = None
+    for at in sorted(times):
+        current = block_with(current, at)
+    assert current == blocks(times)[-1]
+
+
+@given(st.lists(st.integers(0, BLOCK_MS - 1), min_size=1, max_size=20))
+def test_inside_of_a_block_the_order_does_not_matter(times):
+    forth = back = Block(0, BLOCK_MS, HOUR_MS - 1, HOUR_MS - 1, 1)
+    for at, other in zip(times, reversed(times), strict=True):
+        forth, back = block_with(forth, at), block_with(back, other)
+    assert forth == back
+
+
+@given(TIMES, st.integers(1, HOUR_MS))
+def test_what_is_older_than_a_block_is_no_next_response(at, earlier):
+    current = block_with(None, at)
+    with pytest.raises(ValueError, match="before its block"):
+        block_with(current, current.start_ms - earlier)
+
+
+def limit(**changed):
+    fields = {"name": "primary", "at_ms": 1000, "used_percent": 34.0, "window_minutes": 300, "resets_at_ms": 9000}
+    return RateLimit(**{**fields, "plan": "pro", **changed})
+
+
+@pytest.mark.parametrize(
+    ("logged", "now_ms", "expected"),
+    [
+        (limit(), 8999, ("current", 34.0, 9000, 1)),
+        (limit(), 9000, ("reset", None, None, None)),
+        (limit(resets_at_ms=None), 1000 + 300 * MINUTE_MS - 1, ("current", 34.0, None, None)),
+        (limit(resets_at_ms=None), 1000 + 300 * MINUTE_MS, ("reset", None, None, None)),
+        (limit(resets_at_ms=None, window_minutes=None), 10**15, ("undated", 34.0, None, None)),
+    ],
+)
+def test_a_figure_holds_until_its_window_ends(logged, now_ms, expected):
+    (window,) = subscription_windows([logged], now_ms)
+    assert (window.state, window.used_percent, window.resets_at_ms, window.left_ms) == expected
+    assert (window.name, window.window_minutes, window.logged_ms, window.plan) == (
+        "primary",
+        logged.window_minutes,
+        1000,
+        "pro",
+    )
+
+
+def test_the_latest_of_each_name_counts():
+    early, late = limit(used_percent=90.0), limit(at_ms=2000, used_percent=5.0)
+    week = limit(name="secondary", window_minutes=10_080)
+    for order in ([early, late, week], [week, late, early]):
+        found = subscription_windows(order, 3000)
+        assert [(window.name, window.used_percent) for window in found] == [("primary", 5.0), ("secondary", 34.0)]
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_window_is_current_exactly_until_it_resets(now_ms, resets_at_ms):
+    assume(resets_at_ms > 0)
+    (window,) = subscription_windows([limit(resets_at_ms=resets_at_ms)], now_ms)
+    assert (window.state == "current") is (now_ms < resets_at_ms)
+    assert (window.used_percent is None) is (now_ms >= resets_at_ms)

@@ -1,0 +1,253 @@
+"""What does `qd usage` make of booked numbers: sums, money, unknowns, and a table that fits?"""
+
+import json
+import subprocess
+import sys
+from itertools import product
+
+import pytest
+
+from state import logs, prices, runs, sessions, usage
+from state.rollups import SUMMED, Sums
+from state.spend import GROUPS, Group
+from tui.cli import generations
+from tui.cli.dispatch import capture
+from tui.cli.raw import MOST_RUNS, raw_runs
+from tui.cli.sums import booked_view, cost_cell, known_cost, sums_view
+from tui.cli.usage_text import WIDTH, coverage_words, usage_text
+
+SUMS = Sums(7, 13_448, 61_352, 11_019, 11_019, 0, 38, 5, 60_958, 0, 0, 0)
+COVERAGE = {
+    "files": 1,
+    "files_gone": 0,
+    "files_unreadable": 0,
+    "bytes": 9,
+    "lines": 1234,
+    "lines_refused": {},
+    "duplicates_dropped": {},
+    "responses_by_confidence": {"final": 7, "partial": 0, "inferred": 0},
+    "models_unpriced": {},
+}
+
+
+def response(**fields):
+    values = dict.fromkeys(usage.BookedResponse.__struct_fields__) | {
+        "source": "codex",
+        "input_tokens": 1,
+        "cache_read_tokens": 2,
+        "cache_write_tokens": 3,
+        "output_tokens": 4,
+        "basis": "per_run",
+        "confidence": "final",
+    }
+    return usage.BookedResponse(**(values | fields))
+
+
+@pytest.mark.parametrize(
+    ("cost", "responses", "unpriced", "known"),
+    [(0, 0, 0, 0), (0, 3, 0, 0), (0, 3, 3, None), (5, 3, 2, 5), (0, 3, 2, 0)],
+)
+def test_money_is_unknown_only_when_no_response_has_a_price(cost, responses, unpriced, known):
+    assert known_cost(cost, responses, unpriced) == known
+
+
+@pytest.mark.parametrize(
+    ("cost", "unpriced", "cell"),
+    [
+        (None, 4, "-"),
+        (0, 0, "$0.00"),
+        (4_100, 0, "$0.0041"),
+        (830_000, 0, "$0.83"),
+        (834_999, 1, "$0.83+"),
+        (1_234_565_000, 0, "$1,234.57"),
+        (123_456_789_012_345_678, 0, "$123,456,789,012.35"),
+    ],
+)
+def test_money_in_a_cell(cost, unpriced, cell):
+    assert cost_cell({"cost_microusd": cost, "responses_unpriced": unpriced}) == cell
+
+
+def test_a_runs_usage_is_the_sum_over_its_responses_with_the_weakest_of_their_bases():
+    view = booked_view(
+        [
+            response(cost_microusd=5, price_origin="config", reasoning_tokens=2, cache_write_5m_tokens=3),
+            response(basis="session_delta", confidence="partial", reasoning_tokens=1),
+            response(confidence="inferred", cost_microusd=7, price_origin="config"),
+        ]
+    )
+    assert view == {
+        "input_tokens": 3,
+        "cache_read_tokens": 6,
+        "cache_write_tokens": 9,
+        "output_tokens": 12,
+        "cache_write_5m_tokens": 3,
+        "cache_write_1h_tokens": None,
+        "reasoning_tokens": 3,
+        "tokens": 30,
+        "responses": 3,
+        "cost_microusd": 12,
+        "responses_unpriced": 1,
+        "price_origin": "config",
+        "basis": "session_delta",
+        "confidence": "inferred",
+    }
+    assert booked_view([]) is None
+    assert booked_view([response()])["cost_microusd"] is None
+
+
+def widest(text):
+    return max(len(line) for line in text.partition("\n\n")[0].splitlines())
+
+
+@pytest.mark.parametrize("digits", range(1, 13))
+def test_days_fit_into_80_columns_whatever_the_numbers(digits):
+    number = 10**digits - 1
+    sums = Sums(*[number] * len(SUMMED))._replace(cost_microusd=number * 10, unpriced=1)
+    text = usage_text("day", [Group("2026-11-21", sums)], sums, COVERAGE)
+    assert widest(text) <= WIDTH
+    assert "2026-11-21" in text
+    assert (f"{number:,}" in text) == (digits < 8), "exact as long as it fits"
+
+
+def test_groups_without_a_name_are_a_dash_and_the_total_comes_last():
+    lines = usage_text("model", [Group(None, SUMS), Group("m1", SUMS)], SUMS, COVERAGE).splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["model", "-", "m1", "total"]
+    assert len({len(line) for line in lines[:4]}) == 1, "right-aligned"
+
+
+def test_what_the_numbers_rest_on_is_said_when_there_is_something_to_say():
+    assert coverage_words(COVERAGE) == "from 1 log, 1,234 lines; 0 refused"
+    said = coverage_words(
+        COVERAGE
+        | {
+            "files": 2300,
+            "files_gone": 2,
+            "files_unreadable": 1,
+            "lines_refused": {"bad_json": 2, "too_long": 1},
+            "duplicates_dropped": {"copy": 4, "stream": 1000},
+            "responses_by_confidence": {"final": 7, "partial": 3, "inferred": 1},
+            "models_unpriced": {"glm-9": 12, "unknown": 1},
+        }
+    )
+    assert said.splitlines() == [
+        "no price for: glm-9 (12 responses), unknown (1 response); give one under [prices]",
+        "from 2,300 logs, 1,234 lines; 3 refused (bad_json 2, too_long 1);"
+        " 1,004 repeats dropped (copy 4, stream 1,000); 2 logs gone, what they told is kept; 1 log unreadable",
+        "3 responses partial: the client never wrote the finished figure, so its output may be too low",
+        "1 response inferred: a rule had to decide, and may be wrong",
+    ]
+
+
+@pytest.fixture
+def house(world, tmp_path, monkeypatch):
+    """A world whose HOME holds no logs, and the shortest way to a response in it."""
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def book(generation, key, tokens=(1, 2, 3, 4), model=None, **fields):
+        names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+        values = {
+            "source_id": usage.SOURCE_IDS["claude_code"],
+            "run_id": None,
+            "at_ms": world.now_ms,
+            "cache_write_5m_tokens": None,
+            "cache_write_1h_tokens": None,
+            "reasoning_tokens": None,
+            "basis": 0,
+            "confidence": 0,
+        } | fields
+        with world.open().transaction() as tx:
+            values["model_id"] = prices.model_id(tx, model, "") if model else None
+            row = usage.UsageRow(key=key, generation_id=generation, **dict(zip(names, tokens, strict=True)), **values)
+            usage.book(tx, [row])
+
+    world.book = book
+    return world
+
+
+def run_of(world, generation, **columns):
+    values = {"session_id": sessions.generation(world.open().connection, generation).session_id} | {
+        "generation_id": generation,
+        "agent": "coder",
+        "adapter": "command",
+        "lane": "main",
+        "trigger": "operator",
+        "task_type": "chat",
+        "task": "",
+        "workspace": "/w",
+        "can_read": "[]",
+        "can_write": "[]",
+        "inject": "[]",
+        "state": "settled",
+        "estimate_tokens": 0,
+        "verdict": "{}",
+        "requested_ms": world.now_ms,
+    }
+    with world.open().transaction() as tx:
+        return runs.add(tx, values | columns)
+
+
+def asked(world, *words):
+    """The answer of `qd usage WORDS --json`, in this process."""
+    world.close()
+    code, out, err = capture(["usage", *words, "--json"], world.home)
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_every_question_sums_to_the_totals(house):
+    _, ours = house.session("fix", agent="coder")
+    _, seen = house.session("seen")
+    run = run_of(house, ours, trigger="timer", task_type="cron", job="nightly")
+    hours = [house.now_ms - number * 3_600_000 for number in (0, 7, 40, 800)]
+    for number, (at_ms, generation) in enumerate(product(hours, (ours, seen))):
+        house.book(
+            generation,
+            f"k{number}",
+            (number, 10, 100, 1000),
+            model=["m1", "m2", None][number % 3],
+            at_ms=at_ms,
+            run_id=run if generation == ours else None,
+            cost_microusd=None if number % 3 == 2 else number,
+            confidence=number % 3,
+        )
+
+    whole = asked(house)
+    assert whole["totals"]["responses"] == 8
+    assert whole["totals"]["responses_unpriced"] == 2
+    assert whole["totals"]["cost_microusd"] == 0 + 1 + 3 + 4 + 6 + 7
+    assert whole["coverage"]["responses_by_confidence"] == {"final": 3, "partial": 3, "inferred": 2}
+    assert whole["coverage"]["models_unpriced"] == {"unknown": 2}
+    assert whole["rows"] == []
+    for by in GROUPS:
+        answer = asked(house, "--by", by)
+        assert answer["totals"] == whole["totals"], by
+        assert len(answer["rows"]) == len({row[by] for row in answer["rows"]}) > 0
+        for key, value in whole["totals"].items():
+            assert sum(row[key] or 0 for row in answer["rows"]) == value, (by, key)
+    unpriced = next(row for row in asked(house, "--by", "model")["rows"] if row["model"] is None)
+    assert unpriced["cost_microusd"] is None
+    assert [row["trigger"] for row in asked(house, "--by", "trigger")["rows"]] == [None, "timer"]
+
+
+def test_nothing_at_all_is_zero_and_not_unknown(house):
+    answer = asked(house)
+    assert set(answer["totals"].values()) == {0}
+    assert capture(["usage"], house.home)[1].endswith("from 0 logs, 0 lines; 0 refused")
+
+
+def test_raw_lists_the_newest_runs_that_were_not_refused(house):
+    _, ours = house.session("fix", agent="coder")
+    _, other = house.session("more", agent="coder", at_ms=house.now_ms - 1) if False else (None, ours)
+    for number in range(MOST_RUNS * 2 + 50):
+        state = "refused" if number % 2 else "settled"
+        run_of(house, ours, requested_ms=house.now_ms + number, state=state, raw_usage='{"input_tokens": 3}')
+    first = usage.UsageRow
+    assert first is not None
+
+    rows = asked(house, "--raw")["rows"]
+
+    assert [row["run"] for row in rows] == [2 * MOST_RUNS + 49 - 2 * number for number in range(MOST_RUNS)]
+    assert rows[0]["raw"] == {"input_tokens": 3}
+    assert (rows[0]["booked"], rows[0]["basis"], rows[0]["confidence"]) == (None, None, None)
