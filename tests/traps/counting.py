@@ -2,6 +2,7 @@
 
 import os
 
+from engine.config.model import ModelPrice
 from engine.contract.clock import SystemClock
 from engine.runtime.log_book import LogBook
 from engine.runtime.pricing import PriceBook
@@ -18,17 +19,14 @@ def read_all(home, reverse=False):
         yield from SOURCES[file.root.source].read(file, None, found)
 
 
-def open_book(state: Home):
-    """A new state folder, and what writes logs into it."""
-    database = open_writer(state)
-    prices = PriceBook(database, SystemClock(), {}, os.environ)
-    return database, LogBook(database, SystemClock(), prices), prices
-
-
 def book_all(home, state: Home, reverse=False):
-    """The write connection of a new state folder in which all of it is booked."""
-    database, book, prices = open_book(state)
+    """The write connection of a new state folder in which all of it is booked, every model at a declared price."""
     batches = list(read_all(home, reverse))
+    named = {response.model for batch in batches for part in batch.parts for response in part.responses}
+    declared = {name: ModelPrice(input=1.0, output=2.0) for name in named if name}
+    database = open_writer(state)
+    prices = PriceBook(database, SystemClock(), declared, os.environ)
+    book = LogBook(database, SystemClock(), prices)
     prices.learn_now(book.models(batches))
     for _ in book.write(batches):
         pass

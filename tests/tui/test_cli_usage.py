@@ -5,15 +5,17 @@ import subprocess
 import sys
 from itertools import product
 
+import msgspec
 import pytest
 
+from engine.contract.clock import iso
 from state import logs, prices, runs, sessions, usage
 from state.rollups import SUMMED, Sums
-from state.spend import GROUPS, Group
+from state.spend import EVER, GROUPS, Group, Span
 from tui.cli import generations
 from tui.cli.dispatch import capture
 from tui.cli.raw import MOST_RUNS, raw_runs
-from tui.cli.sums import booked_view, cost_cell, known_cost, sums_view
+from tui.cli.sums import booked_view, cost_cell, known_cost
 from tui.cli.usage_text import WIDTH, coverage_words, usage_text
 
 SUMS = Sums(7, 13_448, 61_352, 11_019, 11_019, 0, 38, 5, 60_958, 0, 0, 0)
@@ -140,30 +142,18 @@ def test_what_the_numbers_rest_on_is_said_when_there_is_something_to_say():
 
 @pytest.fixture
 def house(world, tmp_path, monkeypatch):
-    """A world whose HOME holds no logs, and the shortest way to a response in it."""
+    """A world whose HOME holds no logs."""
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
-    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
-
-    def book(generation, key, tokens=(1, 2, 3, 4), model=None, **fields):
-        names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-        values = {
-            "source_id": usage.SOURCE_IDS["claude_code"],
-            "run_id": None,
-            "at_ms": world.now_ms,
-            "cache_write_5m_tokens": None,
-            "cache_write_1h_tokens": None,
-            "reasoning_tokens": None,
-            "basis": 0,
-            "confidence": 0,
-        } | fields
-        with world.open().transaction() as tx:
-            values["model_id"] = prices.model_id(tx, model, "") if model else None
-            row = usage.UsageRow(key=key, generation_id=generation, **dict(zip(names, tokens, strict=True)), **values)
-            usage.book(tx, [row])
-
-    world.book = book
     return world
+
+
+def model_id(world, name):
+    if name is None:
+        return None
+    with world.open().transaction() as tx:
+        return prices.model_id(tx, name, "nobody")
 
 
 def run_of(world, generation, **columns):
@@ -204,10 +194,10 @@ def test_every_question_sums_to_the_totals(house):
     for number, (at_ms, generation) in enumerate(product(hours, (ours, seen))):
         house.book(
             generation,
-            f"k{number}",
             (number, 10, 100, 1000),
-            model=["m1", "m2", None][number % 3],
-            at_ms=at_ms,
+            f"k{number}",
+            at_ms,
+            model_id=model_id(house, ["m1", "m2", None][number % 3]),
             run_id=run if generation == ours else None,
             cost_microusd=None if number % 3 == 2 else number,
             confidence=number % 3,
@@ -239,15 +229,106 @@ def test_nothing_at_all_is_zero_and_not_unknown(house):
 
 def test_raw_lists_the_newest_runs_that_were_not_refused(house):
     _, ours = house.session("fix", agent="coder")
-    _, other = house.session("more", agent="coder", at_ms=house.now_ms - 1) if False else (None, ours)
     for number in range(MOST_RUNS * 2 + 50):
         state = "refused" if number % 2 else "settled"
         run_of(house, ours, requested_ms=house.now_ms + number, state=state, raw_usage='{"input_tokens": 3}')
-    first = usage.UsageRow
-    assert first is not None
 
     rows = asked(house, "--raw")["rows"]
 
     assert [row["run"] for row in rows] == [2 * MOST_RUNS + 49 - 2 * number for number in range(MOST_RUNS)]
     assert rows[0]["raw"] == {"input_tokens": 3}
     assert (rows[0]["booked"], rows[0]["basis"], rows[0]["confidence"]) == (None, None, None)
+
+
+def test_raw_honours_span_and_source(house):
+    _, ours = house.session("fix", agent="coder")
+    _, theirs = house.session("seen")
+    old, new = (run_of(house, ours, requested_ms=house.now_ms + at) for at in (-90_000_000, 0))
+    attached = run_of(house, theirs)
+    house.book(ours, (5, 0, 0, 7), "run", run_id=new, cost_microusd=9, source="quarterdeck")
+    connection = house.open().connection
+
+    def listed(*span):
+        return [row["run"] for row in raw_runs(connection, Span(*span))]
+
+    assert listed() == [attached, new, old]
+    assert listed(house.now_ms - 1) == [attached, new]
+    assert listed(0, house.now_ms) == [old]
+    assert listed(0, EVER, "quarterdeck") == [new, old]
+    assert listed(0, EVER, "claude_code") == [attached]
+    row = raw_runs(connection, Span(0, EVER, "quarterdeck"))[0]
+    assert (row["booked"]["input_tokens"], row["booked"]["output_tokens"], row["booked"]["cost_microusd"]) == (5, 7, 9)
+    assert (row["raw"], row["basis"], row["confidence"]) == (None, "per_run", "final")
+    assert (row["session_reused"], row["has_instructions_file"], row["context_fetch_mode"]) == (None, None, None)
+
+
+def test_a_generation_is_compared_with_its_client_after_what_it_repeats(house):
+    """A fork's client counts its parent's responses as its own; they are booked for the parent."""
+    _, parent = house.session("parent", at_ms=house.now_ms - 10)
+    _, child = house.session("child")
+    log = logs.LogFile(0, "claude_code", "/l", 1, 2, 10, 20, 10, "h", "", 5, "{}", "{}", 1)
+    with house.open().transaction() as tx:
+        first = logs.advance(tx, log, {}, {}, False)
+        second = logs.advance(tx, msgspec.structs.replace(log, path="/gone"), {}, {}, False)
+        logs.mark_gone(tx, ("/gone",), house.now_ms)
+    for generation, key, log_id in ((parent, "a", first), (child, "a", second), (child, "b", second)):
+        house.book(generation, (1, 10, 100, 1000), key, log_id=log_id, cost_microusd=None if key == "b" else 3)
+    with house.open().transaction() as tx:
+        logs.note_totals(tx, child, logs.ClientTotals("cost-state", house.now_ms, 2, 20, 200, 2001, 77))
+    connection = house.open().connection
+
+    (view,) = generations.views(connection, sessions.generation(connection, child).session_id)
+
+    assert view["client"]["difference"] == {
+        "input_tokens": 0,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        "output_tokens": 1,
+    }
+    assert (view["client"]["kind"], view["client"]["cost_microusd"]) == ("cost-state", 77)
+    parents = sessions.generation(connection, parent).session_id
+    assert view["copied_from"] == [{"session": parents, "responses": 1}]
+    assert view["logs"] == [{"path": "/gone", "gone_at": iso(house.now_ms)}]
+    assert (view["cost_microusd"], view["responses_unpriced"], view["window_from"]) == (None, 1, None)
+    assert list(generations.remarks(view)) == [
+        "client says output +1 (cost-state)",
+        f"repeats 1 response of session {parents}, counted there",
+        "log gone, kept by us: /gone",
+    ]
+    (untold,) = generations.views(connection, parents)
+    assert (untold["client"], untold["copied_from"], untold["cost_microusd"]) == (None, [], 3)
+
+
+def test_a_context_window_says_where_it_is_from(house):
+    session, generation = house.session("fix", model="m1")
+    connection = house.open().connection
+
+    def seen(**columns):
+        with house.open().transaction() as tx:
+            for name, value in columns.items():
+                tx.execute(f"UPDATE generations SET {name} = ? WHERE id = ?", (value, generation))
+        (view,) = generations.views(connection, session)
+        return view["context_window"], view["window_from"], *generations.remarks(view)
+
+    assert seen() == (None, None)
+    assert seen(context_tokens=50_000) == (None, None, "context 50.0k tokens of an unknown window")
+    number = model_id(house, "m1")
+    with house.open().transaction() as tx:
+        prices.note_window(tx, number, 200_000)
+    assert seen() == (200_000, "prices", "context 50.0k tokens of 200k, 25% (window from prices)")
+    assert seen(context_window=100_000) == (100_000, "log", "context 50.0k tokens of 100k, 50% (window from log)")
+
+
+def test_looking_loads_nothing_heavy(house):
+    """`qd usage --json` answers in a few tenths of a second because of what it does not import."""
+    house.close()
+    heavy = {"genai_prices", "textual", "rich", "tiktoken", "sqlite_utils", "watchfiles", "tomlkit"}
+    code = (
+        "import sys; from tui.cli.main import main; main(sys.argv[1:]);"
+        f"print(*sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    asked(house)  # makes the state, which needs the migrations
+    words = ("--home", str(house.home.state), "usage", "--by", "day", "--json")
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["totals"]["responses"] == 0
+    assert done.stderr.split() == []

@@ -364,7 +364,7 @@ def test_nothing_heavy_is_imported_before_the_first_paint():
     program = (
         "import sys, tui.app\n"
         "heavy = {'tiktoken', 'croniter', 'tomlkit', 'watchfiles', 'sqlite_utils', 'httpx', \n"
-        "         'engine.runtime.boards', 'engine.runtime.engine', 'tui.cli.dispatch'}\n"
+        "         'engine.runtime.boards', 'engine.runtime.engine', 'tui.cli.dispatch', 'tui.figures', 'statistics'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -40,11 +40,11 @@ def spent(filled):
     return world
 
 
-@pytest.mark.parametrize("size", [(120, 34), (80, 24), (60, 20)])
+@pytest.mark.parametrize("size", [(120, 34), (80, 24), (60, 30)])
 def test_a_session_shows_context_cache_and_cost(spent, drive, size):
     async def scenario(pilot):
         await pilot.sees("fix flaky", "partly priced", "never priced", "ctx cache  tok/h    cost")
-        assert line_with(pilot, "fix flaky").split("│")[0].split()[-6:-2] != []
+
         assert " 62%  70%^ " in line_with(pilot, "fix flaky")
         assert " $0.80 " in line_with(pilot, "fix flaky")
         assert " -    0%     30  $0.30+ " in line_with(pilot, "partly priced")
@@ -128,6 +128,7 @@ def test_a_providers_window_says_when_it_resets_or_how_old_it_is(fields, short, 
 
 def test_subscription_windows_stand_below_the_budgets_and_can_only_be_looked_at(filled, drive):
     filled.limit("primary", 34.0, 300, filled.now_ms + 2 * HOUR)
+    filled.spend(2, 1200, key="seen")
     filled.limit("secondary", 90.0, 10_080, filled.now_ms + 5 * DAY)
 
     async def scenario(pilot):
@@ -172,7 +173,7 @@ def test_a_session_page_tells_what_its_numbers_rest_on(spent, drive):
         await pilot.sees("1,604 tokens, $0.80 over 1 generation ", "(undone)", "62%: 620 of 1,000 tokens")
         await pilot.sees("window from the price list", "70% of all input was read from it, rising", "50 50 90 90")
         await pilot.sees("client     says 1,611 tokens, $0.83: the same as we do", "cost-state")
-        await pilot.sees("copied     repeats 34 responses of session 3", "log        gone, kept by us")
+        await pilot.sees("copied     repeats 34 responses of session 5", "log        gone, kept by us")
         with spent.open().transaction() as tx:
             logs.note_totals(tx, 1, logs.ClientTotals("cost-state", spent.now_ms, 120, 280, 0, 1311, None))
         await pilot.sees("says 1,711 tokens: +100 output against ours")

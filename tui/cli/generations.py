@@ -99,7 +99,7 @@ def remarks(view: dict[str, Any]) -> Iterator[str]:
 def _of_window(view: dict[str, Any]) -> str:
     window, came_from = view["context_window"], view["window_from"]
     if not window:
-        return ", of an unknown window"
+        return " of an unknown window"
     return f" of {tokens(window)}, {100 * view['context_tokens'] // window}% (window from {came_from})"
 
 

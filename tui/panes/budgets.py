@@ -56,7 +56,7 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
 
     def take(self, board: BudgetBoard) -> None:
         self.budgets = board.rows
-        self.show((*board.rows, *board.windows))
+        self.show(board.rows)
 
     def number(self, rows: Sequence[Any]) -> int:
         """The declared ones."""
