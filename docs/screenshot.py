@@ -1,6 +1,7 @@
 """Write docs/overview.svg: the real console, on a throw-away home with recorded sessions, jobs, budgets and runs."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -70,6 +71,7 @@ def main() -> None:
 def _furnish(home: Path) -> None:
     shutil.copytree(ROOT / "tests" / "data" / "claude", home / ".claude")
     shutil.copytree(ROOT / "tests" / "data" / "codex", home / ".codex")
+    _log_limits(next((home / ".codex").rglob("rollout-*.jsonl")))
     workspace = home / "site"
     for name, text in (("changelog", "Write release notes"), ("deploy", "Deploy the site to production")):
         skill = workspace / ".claude" / "skills" / name / "SKILL.md"
@@ -84,6 +86,22 @@ def _furnish(home: Path) -> None:
     _qd("run", "--inject", "status.md", "--task", "what is open in hall two?")
     _qd("spawn", "--inject", "status.md", "--task", "summarise the status", "--can-write", "notes/out.md")
     _qd("run", "--agent", "command", "--detach", "--task", "watch the build", "--timeout", "2m", "--", "sleep", "100")
+
+
+def _log_limits(log: Path) -> None:
+    """Subscription windows as Codex logs them; the recordings have none, being made without a subscription."""
+    now_s = int(time.time())
+    windows = {
+        "primary": {"used_percent": 34.0, "window_minutes": 300, "resets_at": now_s + 8_040},
+        "secondary": {"used_percent": 12.0, "window_minutes": 10_080, "resets_at": now_s + 300_000},
+    }
+    row = {
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now_s)),
+        "type": "event_msg",
+        "payload": {"type": "token_count", "info": None, "rate_limits": windows | {"plan_type": "plus"}},
+    }
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def _qd(*words: str) -> None:

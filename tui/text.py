@@ -24,7 +24,7 @@ def tokens(number: int | None) -> str:
 
 
 def money(microusd: int | None, short: bool = True) -> str:
-    """`$0.00`, `<$.01`, `$0.83`, `$12.34`, `$412`, `$12.3k`: at most six cells; unknown is `-`.
+    """`$0.00`, `<$.01`, `$0.83`, `$12.3`, `$412`, `$12.3k`: a column of six cells; unknown is `-`.
 
     Not `short`: `$0.0041`, `$0.83`, `$1,234.56`, with four places below one cent.
     """
@@ -37,8 +37,11 @@ def money(microusd: int | None, short: bool = True) -> str:
         return f"${cents // 100:,}.{cents % 100:02}"
     if 0 < microusd < 10_000:
         return "<$.01"
-    if cents < 10_000:
+    if cents < 1_000:
         return f"${cents // 100}.{cents % 100:02}"
+    dimes = (microusd + 50_000) // 100_000
+    if dimes < 1_000:
+        return f"${dimes // 10}.{dimes % 10}"
     dollars = (microusd + 500_000) // 1_000_000
     return f"${dollars}" if dollars < 10_000 else f"${tokens(dollars)}"
 

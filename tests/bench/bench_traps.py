@@ -202,8 +202,8 @@ python3 -m venv "$QD_PEERS" && "$QD_PEERS/bin/pip" install agentsview claude-mon
 The truth is in tokens: uncached input, cache reads, cache writes and output, reasoning included, each token once.
 `=` is exact in all four; `(=)` has the right sum, but puts some of it under the wrong head, at another price; a
 percentage is the error of the sum; `-` means that this counter does not read this client. The rows named clean are
-ordinary logs without a trap. The last rows weigh a trap by the size of its log, and errors of both signs cancel in them.
-Several traps are rare: the share of exact rows is no share of exact users.
+ordinary logs without a trap. The last rows weigh a trap by the size of its log, and errors of both signs cancel in
+them. Several traps are rare: the share of exact rows is no share of exact users.
 """
 
 

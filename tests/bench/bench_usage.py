@@ -71,7 +71,7 @@ def test_cold_and_again(corpus, tmp_path):
     print(f"  read every file                 {megabytes / read_s:12.0f}")
     print(f"  qd usage, cold, all stored      {megabytes / cold_s:12.0f}      {cold_wall_s:10.2f}")
     for peer in peers.PEERS:
-        if "claude_code" in peer.reads and peer.installed():
+        if "claude_code" in peer.reads and peer in peers.installed():
             cpu_s, wall_s = min((peer.run_timed(home) for _ in range(2)), key=lambda run: run[0])
             ratio = cpu_s / cold_s
             print(f"  {peer.name + ' ' + peer.version():<30}  {megabytes / cpu_s:12.0f}      {wall_s:10.2f}", end="")

@@ -232,8 +232,8 @@ PEERS = (
         _tokscale_counted,
         {
             "codex": "cache writes stay under input",
-            "gemini": "the cached part of the input is counted as input and as cache; sessions in `.jsonl`, or with a prompt"
-            " that is a list of parts, are not read",
+            "gemini": "the cached part of the input is counted as input and as cache; sessions in `.jsonl`, or with a"
+            " prompt that is a list of parts, are not read",
         },
         _tokscale_prices,
     ),

@@ -52,6 +52,15 @@ def test_the_pace_of_the_last_hour_goes_on_for_an_hour(world, board):
     assert row.projection.runs_out_ms == pytest.approx(NOW_MS + 30 * MIN, abs=MIN)
 
 
+def test_hours_before_the_first_usage_do_not_count(world, board):
+    """A machine that is new here is projected by the hours that it has been counted for."""
+    _, generation = world.session("new", at_ms=NOW_MS)
+    for hours in (1, 2):
+        world.spend(generation, 1000, key=f"h{hours}", at_ms=HOUR_MS - hours * HOUR)
+    row = board(budget("b", window="day"))[0]
+    assert row.projection.likely - row.taken == pytest.approx(1000 * 10.7, rel=0.02)
+
+
 def test_what_is_full_runs_out_now(world, board):
     _, generation = world.session("all", at_ms=NOW_MS)
     world.spend(generation, 100, at_ms=NOW_MS)

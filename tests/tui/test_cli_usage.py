@@ -1,9 +1,11 @@
 """What does `qd usage` make of booked numbers: sums, money, unknowns, and a table that fits?"""
 
 import json
+import re
 import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -74,7 +76,7 @@ def test_a_runs_usage_is_the_sum_over_its_responses_with_the_weakest_of_their_ba
         [
             response(cost_microusd=5, price_origin="config", reasoning_tokens=2, cache_write_5m_tokens=3),
             response(basis="session_delta", confidence="partial", reasoning_tokens=1),
-            response(confidence="inferred", cost_microusd=7, price_origin="config"),
+            response(basis="streamed", confidence="inferred", cost_microusd=7, price_origin="config"),
         ]
     )
     assert view == {
@@ -90,7 +92,7 @@ def test_a_runs_usage_is_the_sum_over_its_responses_with_the_weakest_of_their_ba
         "cost_microusd": 12,
         "responses_unpriced": 1,
         "price_origin": "config",
-        "basis": "session_delta",
+        "basis": "streamed",
         "confidence": "inferred",
     }
     assert booked_view([]) is None
@@ -115,6 +117,8 @@ def test_groups_without_a_name_are_a_dash_and_the_total_comes_last():
     lines = usage_text("model", [Group(None, SUMS), Group("m1", SUMS)], SUMS, COVERAGE).splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["model", "-", "m1", "total"]
     assert len({len(line) for line in lines[:4]}) == 1, "right-aligned"
+    (alone,) = [line for line in usage_text(None, [], SUMS, COVERAGE).splitlines() if line.startswith("total")]
+    assert alone.split() == ["total", "7", "13,448", "61,352", "11,019", "38", "85,857", "$0.06"]
 
 
 def test_what_the_numbers_rest_on_is_said_when_there_is_something_to_say():
@@ -138,6 +142,14 @@ def test_what_the_numbers_rest_on_is_said_when_there_is_something_to_say():
         "3 responses partial: the client never wrote the finished figure, so its output may be too low",
         "1 response inferred: a rule had to decide, and may be wrong",
     ]
+
+
+def test_models_without_a_price_are_named_safely_and_not_without_end():
+    models = {f"m{number}": number for number in range(1, 13)} | {"\x1b[31mred": 99}
+    (said, *_) = coverage_words(COVERAGE | {"models_unpriced": models}).splitlines()
+    assert "\x1b" not in said
+    assert said.startswith("no price for: \ufffd[31mred (99 responses), m12 (12 responses), m11 ")
+    assert said.endswith("m6 (6 responses), and 5 more models; give one under [prices]")
 
 
 @pytest.fixture
@@ -171,7 +183,7 @@ def run_of(world, generation, **columns):
         "inject": "[]",
         "state": "settled",
         "estimate_tokens": 0,
-        "verdict": "{}",
+        "verdict": '{"ok": true, "checks": []}',
         "requested_ms": world.now_ms,
     }
     with world.open().transaction() as tx:
@@ -229,13 +241,14 @@ def test_nothing_at_all_is_zero_and_not_unknown(house):
 
 def test_raw_lists_the_newest_runs_that_were_not_refused(house):
     _, ours = house.session("fix", agent="coder")
-    for number in range(MOST_RUNS * 2 + 50):
-        state = "refused" if number % 2 else "settled"
+    last = 3 * MOST_RUNS + 60
+    for number in range(last + 1):
+        state = "refused" if number % 3 else "settled"
         run_of(house, ours, requested_ms=house.now_ms + number, state=state, raw_usage='{"input_tokens": 3}')
 
     rows = asked(house, "--raw")["rows"]
 
-    assert [row["run"] for row in rows] == [2 * MOST_RUNS + 49 - 2 * number for number in range(MOST_RUNS)]
+    assert [row["run"] for row in rows] == [last + 1 - 3 * number for number in range(MOST_RUNS)]
     assert rows[0]["raw"] == {"input_tokens": 3}
     assert (rows[0]["booked"], rows[0]["basis"], rows[0]["confidence"]) == (None, None, None)
 
@@ -332,3 +345,33 @@ def test_looking_loads_nothing_heavy(house):
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["totals"]["responses"] == 0
     assert done.stderr.split() == []
+
+
+def test_every_key_of_an_answer_is_in_the_documents(house):
+    session, generation = house.session("fix", agent="coder")
+    run = run_of(house, generation, raw_usage="{}")
+    house.book(generation, (1, 2, 3, 4), run_id=run, cost_microusd=1)
+    with house.open().transaction() as tx:
+        logs.note_totals(tx, generation, logs.ClientTotals("cost-state", house.now_ms, 2, 20, 200, 2001, 77))
+    raw = asked(house, "--raw")
+    answers = [asked(house, "--by", "day"), raw, raw["rows"][0]["booked"]]
+    for words in (["sessions"], ["session", "show", str(session)], ["run", "show", str(run)]):
+        code, out, err = capture([*words, "--json"], house.home)
+        assert (code, err) == (0, "")
+        answers.append(json.loads(out))
+
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    named = set(re.findall(r"`(\w+)`|\"(\w+)\"", page))
+    documented = {name for pair in named for name in pair if name}
+    assert {key for answer in answers for key in keys_of(answer)} - documented == set()
+
+
+def keys_of(value):
+    """Every key in it, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_of(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)

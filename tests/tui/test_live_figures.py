@@ -30,7 +30,7 @@ def spent(filled):
     world.sql("INSERT INTO models (name, provider, context_window) VALUES ('haiku-4', '', 1000)")
     world.sql("UPDATE generations SET context_tokens = 620 WHERE id = 1")
     for number, share in enumerate((50, 50, 90, 90)):
-        parts, at_ms = (100 - share, share, 0, 1), world.now_ms - (9 - number) * MIN
+        parts, at_ms = (100 - share, share, 0, 1), world.now_ms + number * 1000
         world.book(1, parts, key=f"c{number}", at_ms=at_ms, cost_microusd=200_000)
     _, partly = world.session("partly priced", at_ms=world.now_ms - 2 * MIN)
     world.book(partly, (10, 0, 0, 5), key="p1", cost_microusd=300_000)
@@ -43,12 +43,12 @@ def spent(filled):
 @pytest.mark.parametrize("size", [(120, 34), (80, 24), (60, 30)])
 def test_a_session_shows_context_cache_and_cost(spent, drive, size):
     async def scenario(pilot):
-        await pilot.sees("fix flaky", "partly priced", "never priced", "ctx cache  tok/h    cost")
+        await pilot.sees("fix flaky", "partly priced", "never priced", "ctx cache  tok/h   cost")
 
         assert " 62%  70%^ " in line_with(pilot, "fix flaky")
         assert " $0.80 " in line_with(pilot, "fix flaky")
-        assert " -    0%     30  $0.30+ " in line_with(pilot, "partly priced")
-        assert " -    0%     15       - " in line_with(pilot, "never priced")
+        assert " -    0%     30 $0.30+ " in line_with(pilot, "partly priced")
+        assert " -    0%     15      - " in line_with(pilot, "never priced")
         assert all(len(line) <= size[0] for line in pilot.shown().splitlines())
 
     drive(spent.home, scenario, size)
@@ -113,6 +113,7 @@ BLOCK = {"kind": "block", "name": "block", "started_ms": NOON - 3 * HOUR, "reset
         ({"resets_ms": NOON + 20 * DAY}, "resets 08 Dec", "resets 08 Dec"),
         ({"logged_ms": NOON - 2 * HOUR}, "2 h old", "resets 13:00, logged 2 h ago"),
         (RESET | {"logged_ms": NOON - 3 * DAY}, "3 d old", "has reset, logged 3 d ago"),
+        (RESET | {"logged_ms": NOON - 5 * MIN}, "5 min old", "has reset, logged 5 min ago"),
         ({"state": "undated", "resets_ms": None}, "-", "does not say when it resets"),
         (BLOCK, "ends 14:00", "since 09:00, ends 14:00"),
         (BLOCK | {"logged_ms": 0}, "ends 14:00", "since 09:00, ends 14:00"),
@@ -132,7 +133,7 @@ def test_subscription_windows_stand_below_the_budgets_and_can_only_be_looked_at(
     filled.limit("secondary", 90.0, 10_080, filled.now_ms + 5 * DAY)
 
     async def scenario(pilot):
-        await pilot.sees("3 Token budgets  1 ", "codex 5 h", "34% ####........   100% resets ", "codex week", "90% ")
+        await pilot.sees("3 Token budgets  1 ", "codex 5 h", "34% ###........   100% resets ", "codex week", "90% ")
         await pilot.sees("claude 5 h    1.2k", "ends ")
         await pilot.press("3", "down", "d")
         await pilot.sees("codex 5 h is the provider's own window: it can only be looked at")

@@ -10,6 +10,8 @@ from tui.cli.verb import table
 from tui.text import plural, tokens
 
 WIDTH = 80
+MOST_NAMED = 8
+NAME_CHARS = 60
 
 
 def usage_text(by: str | None, groups: Sequence[Group], total: Sums, coverage: dict[str, Any]) -> str:
@@ -60,10 +62,16 @@ def coverage_words(coverage: dict[str, Any]) -> str:
 
 
 def _unpriced(models: dict[str, int]) -> str:
+    """Names come from logs, and whoever wrote those may have thought of anything."""
     if not models:
         return ""
-    named = ", ".join(f"{name} ({plural(number, 'response')})" for name, number in models.items())
-    return f"no price for: {named}; give one under [prices]"
+    from tui.clean import clean
+
+    most = sorted(models, key=lambda name: (-models[name], name))
+    named = [f"{clean(name, NAME_CHARS)} ({plural(models[name], 'response')})" for name in most[:MOST_NAMED]]
+    if len(most) > MOST_NAMED:
+        named.append(f"and {plural(len(most) - MOST_NAMED, 'more model')}")
+    return f"no price for: {', '.join(named)}; give one under [prices]"
 
 
 def _read(coverage: dict[str, Any]) -> str:

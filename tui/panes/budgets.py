@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.runtime.boards import BudgetRow, SubscriptionRow
 
 _TONES: dict[str, Tone] = {"warn": "warn", "full": "bad"}
-METER = 12
+METER = 11
 
 
 class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
@@ -43,9 +43,10 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
         Column("at limit", 8, drop=9),
     )
     TEACHING = (
-        "No budgets yet. A budget limits tokens in each hour, day, week",
-        "or month, and is reserved before a run starts: one that does",
-        "not fit is refused. Press n to set one.",
+        "No budgets yet. A budget limits tokens in each",
+        "hour, day, week or month, and is reserved before",
+        "a run starts: one that does not fit is refused.",
+        "Press n to set one.",
     )
 
     def __init__(self, palette: Palette) -> None:
@@ -56,7 +57,7 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
 
     def take(self, board: BudgetBoard) -> None:
         self.budgets = board.rows
-        self.show(board.rows)
+        self.show((*board.rows, *board.windows))
 
     def number(self, rows: Sequence[Any]) -> int:
         """The declared ones."""

@@ -44,9 +44,9 @@ class JobsPane(Pane["JobRow"]):
         Column("zone", 16, drop=5),
     )
     TEACHING = (
-        "No jobs yet. A job is a run that the engine asks for when it is due,",
-        "every so often or by cron fields, through the same gate as yours.",
-        "Press n to write one.",
+        "No jobs yet. A job is a run that the engine asks for when",
+        "it is due, every so often or by cron fields, through the",
+        "same gate as yours. Press n to write one.",
     )
 
     def __init__(self, palette: Palette) -> None:

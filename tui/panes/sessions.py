@@ -31,11 +31,11 @@ class SessionsPane(Pane[BoardRow]):
     COLUMNS = (
         Column("S", 1),
         Column("agent", 8),
-        Column("session", 14, grows=True),
+        Column("session", 15, grows=True),
         Column("ctx", 4, "right"),
         Column("cache", 5, "right"),
         Column("tok/h", 6, "right"),
-        Column("cost", 7, "right"),
+        Column("cost", 6, "right"),
         Column("spent", 6, "right", drop=2),
         Column("active", 6, "right", drop=1),
         Column("id", 4, "right", drop=3),
