@@ -24,7 +24,7 @@ def tokens(number: int | None) -> str:
 
 
 def money(microusd: int | None, short: bool = True) -> str:
-    """`$0.00`, `<$.01`, `$0.83`, `$12.3`, `$412`, `$12.3k`: a column of six cells; unknown is `-`.
+    """`$0.00`, `<$.01`, `$0.83`, `$12.3`, `$412`, `$12k`: at most five cells; unknown is `-`.
 
     Not `short`: `$0.0041`, `$0.83`, `$1,234.56`, with four places below one cent.
     """
@@ -43,7 +43,9 @@ def money(microusd: int | None, short: bool = True) -> str:
     if dimes < 1_000:
         return f"${dimes // 10}.{dimes % 10}"
     dollars = (microusd + 500_000) // 1_000_000
-    return f"${dollars}" if dollars < 10_000 else f"${tokens(dollars)}"
+    if dollars < 10_000:
+        return f"${dollars}"
+    return f"${dollars // 1_000}k" if dollars < 1_000_000 else f"${dollars // 1_000_000}M"
 
 
 def cost(microusd: int, unpriced: int, responses: int, short: bool = True) -> str:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.contract.usage import Cursor, LogBatch, Response
+from engine.telemetry.claude_lines import candidates
 from engine.telemetry.claude_odd import Odd, read_odd
 from engine.telemetry.claude_rows import IDS, PLAIN, PROMPT, Ids, Message, PromptRow, Row, Usage, first_words
 from engine.telemetry.claude_totals import client_totals, last_cost_state
@@ -94,24 +95,26 @@ class ClaudeParser:
     def carry(self) -> str:
         return msgspec.json.encode(_Carry(self.facts, self._run, self._context_key)).decode()
 
-    def feed(self, block: bytes, start: int) -> None:
+    def feed(self, block: bytes, start: int) -> int:
+        found = candidates(block)
         if self._main:
             if self.facts.started_ms is None:
                 self.facts.seen_at(first_time_ms(block))
             if self.facts.title is None and start < _TITLE_WITHIN_BYTES:
                 self._look_for_title(block)
-            self._look_for_totals(block)
-        self._read_responses(block, start)
+            self._look_for_totals(block, found.totals)
+        self._read_responses(found.responses, start)
         self._note_last_main()
         last_ms = last_time_ms(block)
         if last_ms is not None:
             self.facts.last_ms = max(last_ms, self.facts.last_ms or last_ms)
         if self.facts.provider_id is None or self.facts.workspace is None:
             self._look_for_names(block)
+        return found.lines
 
-    def _read_responses(self, block: bytes, start: int) -> None:
+    def _read_responses(self, rows: list[tuple[int, bytes]], start: int) -> None:
         plain = PLAIN.decode
-        for begin, line in rows_with(block, b'"usage"'):
+        for begin, line in rows:
             try:
                 row = plain(line)
             except (msgspec.DecodeError, ValueError, RecursionError):
@@ -238,8 +241,8 @@ class ClaudeParser:
         facts.context_tokens, self._context_key = context, key
         facts.model = best.model or facts.model
 
-    def _look_for_totals(self, block: bytes) -> None:
-        found = last_cost_state(block)
+    def _look_for_totals(self, block: bytes, rows: list[tuple[int, bytes]]) -> None:
+        found = last_cost_state(rows)
         if found is None:
             return
         begin, line = found

@@ -5,11 +5,8 @@ import msgspec
 from msgspec import Struct
 
 from engine.contract.usage import ClientTotals
-from engine.telemetry.rows import BadRow, count, decode, rows_with
+from engine.telemetry.rows import BadRow, count, decode
 
-# Every model's entry has this key, and no other row does. A long needle is found at twice the speed of a short one; a
-# state without entries tells nothing.
-NEEDLE = b'"cacheCreationInputTokens"'
 KIND = "cost-state"
 
 _MICRO = 1_000_000
@@ -38,14 +35,9 @@ _KIND = msgspec.json.Decoder(_Kind)
 _STATE = msgspec.json.Decoder(_CostState)
 
 
-def last_cost_state(block: bytes) -> tuple[int, bytes] | None:
-    """Offset and bytes of the last such row among whole lines. Damaged rows are none."""
-    found = None
-    if NEEDLE in block:
-        for begin, line in rows_with(block, NEEDLE):
-            if _is_cost_state(line):
-                found = begin, line
-    return found
+def last_cost_state(rows: list[tuple[int, bytes]]) -> tuple[int, bytes] | None:
+    """Offset and bytes of the last such row among lines that may be one. Damaged rows are none."""
+    return next(((begin, line) for begin, line in reversed(rows) if _is_cost_state(line)), None)
 
 
 def _is_cost_state(line: bytes) -> bool:

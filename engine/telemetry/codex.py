@@ -104,7 +104,7 @@ class CodexParser:
     def carry(self) -> str:
         return msgspec.json.encode(self._state).decode()
 
-    def feed(self, block: bytes, start: int) -> None:
+    def feed(self, block: bytes, start: int) -> int:
         wanted = codex.WANTED if self.facts.title else codex.WANTED_WITH_PROMPTS
         for begin, line in codex.rows_with(block, wanted):
             try:
@@ -113,6 +113,7 @@ class CodexParser:
                 self.findings.refuse(bad.args[0])
         self._tell_latest()
         self.facts.seen_at(last_time_ms(block))
+        return block.count(b"\n")
 
     def _row(self, row: Row, offset: int) -> None:
         match row.type:

@@ -140,9 +140,9 @@ class Crew:
 
     @staticmethod
     def wanted(total_bytes: int, files: int) -> int:
-        """How many helpers this much is worth: one a core, none for little."""
-        cores = len(os.sched_getaffinity(0))
-        return min(cores, files, MOST) if total_bytes >= WORTH_BYTES and cores > 1 else 0
+        """How many helpers this much is worth: one a core but for the one that books. The reader itself is one."""
+        spare = len(os.sched_getaffinity(0)) - 1
+        return min(spare, files, MOST) if total_bytes >= WORTH_BYTES and spare > 1 else 0
 
 
 def _serve(

@@ -78,7 +78,7 @@ class GeminiParser:
     def carry(self) -> str:
         return msgspec.json.encode(self._state).decode()
 
-    def feed(self, block: bytes, start: int) -> None:
+    def feed(self, block: bytes, start: int) -> int:
         offset = start
         for line in block.split(b"\n"):
             if self._is_wanted(line):
@@ -90,6 +90,7 @@ class GeminiParser:
         if self.facts.started_ms is None:
             self._live_at(first_time_ms(block))
         self._live_at(last_time_ms(block))
+        return block.count(b"\n")
 
     def _is_wanted(self, line: bytes) -> bool:
         if b'"tokens"' in line or (self._state.session_id is None and b'"sessionId"' in line):

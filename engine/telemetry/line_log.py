@@ -21,8 +21,8 @@ class Parser(Protocol):
     findings: Findings
     facts: Facts
 
-    def feed(self, block: bytes, start: int) -> None:
-        """Read whole lines; `start` is the offset in the file, in bytes, of the first."""
+    def feed(self, block: bytes, start: int) -> int:
+        """Read whole lines, and say how many; `start` is the offset in the file, in bytes, of the first."""
 
     def carry(self) -> str:
         """What a later parser of this file must be given, as JSON."""
@@ -68,10 +68,10 @@ class _Pending:
 
     def feed(self, block: Block) -> None:
         if block.data:
-            self._parser.feed(block.data, block.start)
+            self.lines += self._parser.feed(block.data, block.start)
         for _ in range(block.too_long):
             self.refuse("too_long")
-        self.lines += block.data.count(b"\n") + block.too_long
+        self.lines += block.too_long
         self.offset = block.end
 
     def refuse(self, reason: str) -> None:

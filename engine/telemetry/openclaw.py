@@ -73,7 +73,7 @@ class TranscriptParser:
     def carry(self) -> str:
         return msgspec.json.encode(_Carry(self.facts, self._transcript.model)).decode()
 
-    def feed(self, block: bytes, start: int) -> None:
+    def feed(self, block: bytes, start: int) -> int:
         for line in block.split(b"\n"):
             if line and not line.isspace():
                 try:
@@ -84,3 +84,4 @@ class TranscriptParser:
                     if response is not None:
                         self.findings.add(response)
             start += len(line) + 1
+        return block.count(b"\n")

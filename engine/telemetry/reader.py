@@ -6,6 +6,7 @@ closed and, while it follows, when stdin ends: then the engine is gone or wants 
 
 import contextlib
 import fcntl
+import math
 import os
 import queue
 import select
@@ -27,6 +28,9 @@ from engine.telemetry.watcher import Changed, NotWatched, Watcher
 SWEEP_S = 3.0
 PROGRESS_S = 0.2
 PIPE_BYTES = 1024 * 1024
+HOLD_BYTES = 96 * 1024
+HOLD_S = 0.05
+"""While helpers read, their lines are sent in portions of this size, or this often."""
 
 Event = Changed | NotWatched | CatchUp | Line | Finished | Lost
 Stamp = tuple[int, int, int, int]
@@ -52,6 +56,8 @@ class Reader:
         self._queued = {file.path: stamp(file) for file in self._stale}
         self._crew: Crew | None = None
         self._done: deque[Finished | Lost] = deque()
+        self._held: list[bytes] = []
+        self._held_bytes, self._flush_at = 0, math.inf
         self._progress = Progress(0, 0, 0, 0, scanning=True)
         self._next_progress = self._next_sweep = 0.0
 
@@ -103,7 +109,9 @@ class Reader:
             helper.listen(self._events.put)
             self._give(helper, waiting)
         while crew.helpers:
-            self._take_events(SWEEP_S)
+            self._take_events(HOLD_S)
+            if time.monotonic() >= self._flush_at:
+                self._flush()
             self._read_live()
             while self._done:
                 event = self._done.popleft()
@@ -116,6 +124,7 @@ class Reader:
                     crew.helpers.remove(event.helper)
                 else:
                     self._give(event.helper, waiting)
+        self._flush()
 
     def _give(self, helper: Helper, waiting: deque[int]) -> None:
         while waiting:
@@ -182,7 +191,7 @@ class Reader:
             case CatchUp(token):
                 self._tokens.append(token)
             case Line(helper, line):
-                self._send_line(line)
+                self._hold(line)
                 helper.taken()
             case Finished() | Lost():
                 self._done.append(event)
@@ -241,11 +250,28 @@ class Reader:
                     del self._looked[file.path]
                 continue
             self._cursors[file.path] = found.cursor
+            self._flush()
             self._send_line(found.line + b"\n")
             self._why.pop(file.path, None)
             between()
 
+    def _hold(self, line: bytes) -> None:
+        """Send it with what comes next: the engine writes a few long transactions sooner than many short ones."""
+        if not self._held:
+            self._flush_at = time.monotonic() + HOLD_S
+        self._held.append(line)
+        self._held_bytes += len(line)
+        if self._held_bytes >= HOLD_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._send_line(b"".join(self._held))
+            self._held.clear()
+        self._held_bytes, self._flush_at = 0, math.inf
+
     def _send(self, message: ReaderMessage) -> None:
+        self._flush()  # what is held was told earlier
         self._send_line(self._encoder.encode(message) + b"\n")
 
     def _report(self, problem: Unreadable) -> None:

@@ -47,8 +47,10 @@ def _stream(turn: Turn) -> Iterator[Row]:
 
 
 def _blocks(turn: Turn) -> Iterator[Row]:
-    for part, block in enumerate(("thinking", "text", "tool_use")):
-        yield answer(turn, part, content=[{"type": block, block: "..."}], stop="tool_use")
+    tool = {"type": "tool_use", "id": named("toolu_01", turn), "name": "Bash", "input": {"command": "make test"}}
+    blocks = ({"type": "thinking", "thinking": "...", "signature": "..."}, {"type": "text", "text": "..."}, tool)
+    for part, block in enumerate(blocks):
+        yield answer(turn, part, content=[block], stop="tool_use")
 
 
 def _low_last(turn: Turn) -> Iterator[Row]:

@@ -56,7 +56,7 @@ def create(home, *schema):
     path = home / HOME / "agents" / "main" / "agent" / "openclaw-agent.sqlite"
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, isolation_level=None)
-    for statement in ("PRAGMA synchronous = off", *(schema or (SCHEMA,))):
+    for statement in schema or (SCHEMA,):
         database.execute(statement)
     return database
 
@@ -81,13 +81,16 @@ def expected(*used, **more):
 
 
 USED = [usage(100), usage(200), usage(300)]
-EVENTS = [header(), prompt(1), *(answer(2 + number, used) for number, used in enumerate(USED))]
+MODEL = {"type": "model_change", "id": "m0", "timestamp": stamp(0), "provider": "anthropic"}
+MODEL |= {"modelId": "claude-sonnet-4-5"}
+"""Every transcript begins with it, though messages name their model too."""
+EVENTS = [header(), MODEL, prompt(1), *(answer(2 + number, used) for number, used in enumerate(USED))]
 
 
 def legacy(home: Path) -> Expected:
     mirror = answer(9, usage(0, 0, 0, 0), provider="openclaw", model="delivery-mirror")
     write_rows(session_path(home), *EVENTS, mirror)
-    write_rows(session_path(home, f"{SESSION}-topic-77.jsonl"), header(), answer(50, usage(5)))
+    write_rows(session_path(home, f"{SESSION}-topic-77.jsonl"), header(), MODEL, answer(50, usage(5)))
     write_rows(session_path(home, f"{SESSION}.trajectory.jsonl"), answer(60, usage(7_000)))
     (session_path(home, "sessions.json")).write_text(json.dumps({"agent:main:main": {"usage": usage(9_000)}}))
     return expected(*USED, usage(5), by_day={"2026-11-10": 605}, sessions={SESSION: 605})
@@ -97,16 +100,16 @@ def sqlite_json(home: Path) -> Expected:
     with closing(create(home)) as database:
         for seq, event in enumerate(EVENTS):
             put(database, seq, event)
-    write_rows(session_path(home), *EVENTS[:3])  # what was moved stays behind
+    write_rows(session_path(home), *EVENTS[:4])  # what was moved stays behind
     return expected(*USED, sessions={SESSION: 600})
 
 
 def sqlite_zstd(home: Path) -> Expected:
     with closing(create(home, SCHEMA, ARCHIVE_SCHEMA)) as database:
         for seq, event in enumerate(EVENTS):
-            put(database, seq, event, packed=seq % 2 == 0)
+            put(database, seq, event, packed=seq % 2 == 1)
         gone = "5c000000-0000-4000-8000-00000000000d"
-        lines = b"".join(json.dumps(event).encode() + b"\n" for event in (header(gone), answer(70, usage(44))))
+        lines = b"".join(json.dumps(event).encode() + b"\n" for event in (header(gone), MODEL, answer(70, usage(44))))
         row = (gone, "g1", "zstd", zstandard.compress(lines), 1794304900000)
         database.execute("INSERT INTO session_transcript_archives VALUES (?, ?, ?, ?, ?)", row)
     return expected(*USED, usage(44), sessions={SESSION: 600, gone: 44})
@@ -114,15 +117,17 @@ def sqlite_zstd(home: Path) -> Expected:
 
 def reset_copy(home: Path) -> Expected:
     write_rows(session_path(home, f"{SESSION}.jsonl.reset.2026-11-10T11-00-00.000Z"), *EVENTS)
-    write_rows(session_path(home), header(), *EVENTS[2:], answer(40, usage(11)))
+    write_rows(session_path(home), header(), MODEL, *EVENTS[3:], answer(40, usage(11)))
     return expected(*USED, usage(11), sessions={SESSION: 611})
 
 
 def deleted_copy(home: Path) -> Expected:
     only = "5c000000-0000-4000-8000-00000000000e"
-    write_rows(session_path(home, f"{only}.jsonl.deleted.2026-11-10T11-00-00.000Z"), header(only), answer(30, usage(9)))
+    write_rows(
+        session_path(home, f"{only}.jsonl.deleted.2026-11-10T11-00-00.000Z"), header(only), MODEL, answer(30, usage(9))
+    )
     write_rows(session_path(home, f"{SESSION}.jsonl.deleted.2026-11-10T11-00-00.000Z"), *EVENTS)
-    write_rows(session_path(home).parents[1] / "session-sqlite-import-archive" / f"{SESSION}.jsonl", *EVENTS[:4])
+    write_rows(session_path(home).parents[1] / "session-sqlite-import-archive" / f"{SESSION}.jsonl", *EVENTS[:5])
     return expected(*USED, usage(9), sessions={SESSION: 600, only: 9})
 
 
@@ -132,7 +137,7 @@ def cold_archive(home: Path) -> Expected:
     packed.parent.mkdir(parents=True)
     packed.write_bytes(zstandard.compress(lines))
     with closing(create(home)) as database:
-        put(database, 2, EVENTS[2])  # restored in part
+        put(database, 3, EVENTS[3])  # restored in part
     return expected(*USED, sessions={SESSION: 600})
 
 
@@ -141,6 +146,7 @@ def tree_branches(home: Path) -> Expected:
     write_rows(
         session_path(home),
         header(),
+        MODEL,
         prompt(1),
         answer(2, left[0]),
         answer(3, left[1]),
@@ -175,7 +181,7 @@ def both_homes(home: Path) -> Expected:
     write_rows(session_path(home), *EVENTS, answer(40, usage(11)))
     other = "5c000000-0000-4000-8000-000000000002"
     # Another session that happens to use the same short event ids.
-    write_rows(session_path(home, f"{other}.jsonl", ".moltbot"), header(other), _later(answer(2, usage(8))))
+    write_rows(session_path(home, f"{other}.jsonl", ".moltbot"), header(other), MODEL, _later(answer(2, usage(8))))
     return expected(*USED, usage(11), usage(8))
 
 

@@ -14,7 +14,13 @@ START_MS = 1794304800000
 """2026-11-10T10:00:00Z."""
 V1_SCHEMA = (
     "CREATE TABLE session (id text PRIMARY KEY, project_id text NOT NULL, parent_id text, directory text NOT NULL,"
-    " title text NOT NULL, version text NOT NULL, time_created integer NOT NULL, time_updated integer NOT NULL)",
+    " title text NOT NULL, version text NOT NULL, time_created integer NOT NULL, time_updated integer NOT NULL,"
+    " time_archived integer)",
+    "CREATE TABLE project (id text PRIMARY KEY, worktree text NOT NULL, vcs text, name text,"
+    " time_created integer NOT NULL, time_updated integer NOT NULL, sandboxes text NOT NULL)",
+    "CREATE TABLE part (id text PRIMARY KEY, message_id text NOT NULL, session_id text NOT NULL,"
+    " time_created integer NOT NULL, time_updated integer NOT NULL, data text NOT NULL)",
+    "INSERT INTO project VALUES ('p', '/work/beans', 'git', 'beans', 0, 0, '[]')",
     "CREATE TABLE message (id text PRIMARY KEY, session_id text NOT NULL, time_created integer NOT NULL,"
     " time_updated integer NOT NULL, data text NOT NULL)",
     "CREATE INDEX message_session_time_created_id_idx ON message (session_id, time_created, id)",
@@ -66,14 +72,14 @@ def create(home, *schema, name="opencode.db"):
     folder = home / DATA
     folder.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(folder / name, isolation_level=None)
-    for statement in ("PRAGMA synchronous = off", *schema):
+    for statement in schema:
         database.execute(statement)
     return database
 
 
 def add_session(database, session, second=0, title="Count the beans"):
     database.execute(
-        "INSERT INTO session VALUES (?, 'p', NULL, '/work/beans', ?, '1.18.33', ?, ?)",
+        "INSERT INTO session VALUES (?, 'p', NULL, '/work/beans', ?, '1.18.33', ?, ?, NULL)",
         (session, title, at(second), at(second)),
     )
 
@@ -92,6 +98,9 @@ def put(database, session, message, data):
         "INSERT INTO message VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
         (message, session, created, created, json.dumps(data)),
     )
+    text = json.dumps({"type": "text", "text": "beans"})
+    part = (f"prt_{message}", message, session, created, created, text)
+    database.execute("INSERT OR IGNORE INTO part VALUES (?, ?, ?, ?, ?, ?)", part)
 
 
 def put_v2(database, session, message, seq, data, kind="assistant"):

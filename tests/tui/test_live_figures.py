@@ -54,6 +54,19 @@ def test_a_session_shows_context_cache_and_cost(spent, drive, size):
     drive(spent.home, scenario, size)
 
 
+def test_a_log_that_is_known_by_name_only_has_no_figures_yet(world, drive):
+    _, generation = world.session("not read")
+    world.sql("UPDATE generations SET read = 0 WHERE id = ?", generation)
+    world.session("read, and empty")
+
+    async def scenario(pilot):
+        await pilot.sees("not read", "read, and empty")
+        assert line_with(pilot, "not read").split("│")[0].split()[-6:-1] == ["-", "-", "-", "-", "-"]
+        assert line_with(pilot, "read, and empty").split("│")[0].split()[-6:-1] == ["-", "-", "0", "-", "0"]
+
+    drive(world.home, scenario)
+
+
 def test_the_header_shows_today_in_tokens_and_money(spent, drive):
     async def scenario(pilot):
         await pilot.sees("today 1.6k of 60.0k tok", "$1.10+", "burn ")
@@ -134,7 +147,7 @@ def test_subscription_windows_stand_below_the_budgets_and_can_only_be_looked_at(
 
     async def scenario(pilot):
         await pilot.sees("3 Token budgets  1 ", "codex 5 h", "34% ###........   100% resets ", "codex week", "90% ")
-        await pilot.sees("claude 5 h    1.2k", "ends ")
+        assert "claude 5 h   1.2k                  - ends " in line_with(pilot, "claude 5 h")
         await pilot.press("3", "down", "d")
         await pilot.sees("codex 5 h is the provider's own window: it can only be looked at")
         await pilot.press("down", "down", "enter")

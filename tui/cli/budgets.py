@@ -54,7 +54,9 @@ def _set(context: Context) -> Output:
 
 
 def _list(context: Context) -> Output:
-    board, windows = _board(context), subscription_board(context.reader(), context.now_ms)
+    connection = context.reader()
+    board = budget_board(connection, load_strict(context.home), context.now_ms)
+    windows = subscription_board(connection, context.now_ms)
     value = {"budgets": [_row_view(row) for row in board], "subscriptions": [_window_view(row) for row in windows]}
     teach = "No budgets. Set one: qd budget set day --window day --tokens 60000"
     parts = [_budget_table(board) if board else teach, *([_window_table(windows)] if windows else [])]

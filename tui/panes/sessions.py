@@ -67,7 +67,9 @@ class SessionsPane(Pane[BoardRow]):
 
     def cells(self, row: BoardRow) -> Sequence[Cell]:
         letter = self.letter(row)
-        unread = bool(self.scanning) and row.agent is None and row.responses == 0
+        unread = ""
+        if row.agent is None and row.responses == 0:
+            unread = "…" if self.scanning else "-" if row.read == 0 else ""
         quiet: Tone = "dim" if row.agent is None else "text"
         return (
             span(letter, _TONES.get(letter, "text")),
@@ -75,9 +77,9 @@ class SessionsPane(Pane[BoardRow]):
             span(self.title_of(row)),
             context_cell(row.context_tokens, row.context_window),
             self._cached(row),
-            span("…" if unread else tokens(row.recent_tokens), "text" if row.recent_tokens else "dim"),
-            span("…", "text") if unread else cost_cell(row),
-            span("…" if unread else tokens(row.total_tokens)),
+            span(unread or tokens(row.recent_tokens), "text" if row.recent_tokens else "dim"),
+            span(unread, "dim") if unread else cost_cell(row),
+            span(unread or tokens(row.total_tokens)),
             span(age(row.last_active_ms, self.now_ms) if self.now_ms else "", "dim"),
             span(str(row.id), "dim"),
             span(str(row.generation), "dim"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from engine.config.model import Budget, Config, Window
 from tui import actions
 from tui.screens.sheet import Sheet, no_line
-from tui.text import left, stamp
+from tui.text import left, moment, stamp
 from tui.theme import Palette
 from tui.widgets.cells import Cell
 from tui.widgets.form import Field
@@ -101,8 +101,15 @@ class BudgetSheet(Sheet):
                 (f"{row.overrun:,}", "text"),
                 ("   spent beyond a reservation, or observed", "dim"),
             ),
+            (("likely then  ", "dim"), (f"{row.projection.likely:,}", "text"), self._band(row)),
             (("until        ", "dim"), (stamp(row.window_end_ms, self.deck.zone), "text"), self._left(row)),
         ]
+
+    def _band(self, row: "BudgetRow") -> tuple[str, Any]:
+        found = row.projection
+        out_ms = found.runs_out_ms
+        out = f", runs out {moment(out_ms, self.now_ms, self.deck.zone)}" if out_ms is not None and self.now_ms else ""
+        return (f"   at its end, {found.low:,} to {found.high:,} as past hours or days went{out}", "dim")
 
     def _left(self, row: "BudgetRow") -> tuple[str, Any]:
         return (f"   {left(row.window_end_ms, self.now_ms)}" if self.now_ms else "", "dim")
