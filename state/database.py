@@ -83,7 +83,13 @@ def open_writer(home: Home) -> Database:
     old_umask = os.umask(0o077)
     try:
         with _closed_on_error(sqlite3.connect(home.database, **_OPTIONS)) as connection:
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
+            for pragma in (
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "foreign_keys = ON",
+                "cache_size = -16000",
+                "temp_store = MEMORY",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
             _migrate(home, connection)
     except sqlite3.Error as error:

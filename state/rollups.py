@@ -53,21 +53,30 @@ OF_USAGE = ", ".join(f"{_COMPUTED.get(name, f'sum(ifnull({name}, 0))')} AS {name
 """`SUMMED` as computed from rows of `usage`, in that order."""
 
 _ADDED = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMMED)
-_NEW = {
-    table: f"INSERT INTO {table} SELECT at_ms / {unit}, generation_id, ifnull(run_id, 0), ifnull(model_id, 0),"
-    f" {OF_USAGE} FROM usage WHERE id > ? GROUP BY 1, 2, 3, 4 ON CONFLICT DO UPDATE SET {_ADDED}"
+_FRESH = (
+    "CREATE TEMP TABLE IF NOT EXISTS fresh (at INTEGER, generation_id INTEGER, run_id INTEGER, model_id INTEGER,"
+    f" {', '.join(SUMMED)})"
+)
+_COLLECT = (
+    f"INSERT INTO fresh SELECT at_ms / {MINUTE_MS}, generation_id, ifnull(run_id, 0), ifnull(model_id, 0), {OF_USAGE}"
+    " FROM usage WHERE id > ? GROUP BY 1, 2, 3, 4"
+)
+_OF_FRESH = ", ".join(f"sum({name})" for name in SUMMED)
+_ADD = {
+    table: f"INSERT INTO {table} SELECT at / {unit // MINUTE_MS}, generation_id, run_id, model_id, {_OF_FRESH} FROM fresh"
+    f" WHERE true GROUP BY 1, 2, 3, 4 ON CONFLICT DO UPDATE SET {_ADDED}"
     for table, unit in UNITS.items()
 }
 
 
 def add_new(tx: Connection, after_id: int) -> None:
-    """Add every response whose row was inserted after this id."""
-    for statement in _NEW.values():
-        tx.execute(statement, (after_id,))
-    # The plus keeps SQLite from walking the whole index of generations for the sake of the grouping.
-    by_generation = f"SELECT generation_id, {OF_USAGE} FROM usage WHERE id > ? GROUP BY +generation_id"
-    changed = tx.execute(by_generation, (after_id,)).fetchall()
-    for generation_id, *sums in changed:
+    """Add every response whose row was inserted after this id: summed by minute first, for all that is coarser."""
+    tx.execute(_FRESH)
+    tx.execute("DELETE FROM fresh")
+    tx.execute(_COLLECT, (after_id,))
+    for statement in _ADD.values():
+        tx.execute(statement)
+    for generation_id, *sums in tx.execute(f"SELECT generation_id, {_OF_FRESH} FROM fresh GROUP BY 1").fetchall():
         _move_generation(tx, generation_id, sums)
 
 

@@ -172,14 +172,14 @@ CREATE TABLE log_files (
     dropped TEXT NOT NULL, read_ms INTEGER NOT NULL, gone_ms INTEGER
 ) STRICT;
 CREATE TABLE usage (
-    id INTEGER PRIMARY KEY, source_id INTEGER NOT NULL, key TEXT NOT NULL, generation_id INTEGER NOT NULL,
-    run_id INTEGER, at_ms INTEGER NOT NULL, model_id INTEGER, input_tokens INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY, key_hash INTEGER, source_id INTEGER NOT NULL, key TEXT NOT NULL,
+    generation_id INTEGER NOT NULL, run_id INTEGER, at_ms INTEGER NOT NULL, model_id INTEGER, input_tokens INTEGER NOT NULL,
     cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, cache_write_5m_tokens INTEGER,
     cache_write_1h_tokens INTEGER, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER,
     basis INTEGER NOT NULL, confidence INTEGER NOT NULL, log_id INTEGER, offset INTEGER, factors TEXT, raw TEXT,
     price_id INTEGER, cost_microusd INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX usage_by_key ON usage (key, source_id);
+CREATE UNIQUE INDEX usage_by_key ON usage (key_hash);
 CREATE INDEX usage_by_run ON usage (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX usage_by_generation ON usage (generation_id, at_ms);
 CREATE INDEX usage_unpriced ON usage (model_id) WHERE cost_microusd IS NULL;

@@ -6,6 +6,7 @@ report. It belongs to the conversation that had it first, whichever log is read 
 link.
 """
 
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -81,11 +82,17 @@ class Memory:
 _REMEMBERED = 4096
 _COLUMNS = UsageRow._fields
 _INSERT = (
-    f"INSERT INTO usage ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-    " ON CONFLICT (key, source_id) DO NOTHING"
+    f"INSERT INTO usage (key_hash, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (key_hash) DO NOTHING"
 )
-_KNOWN = f"SELECT id, {', '.join(_COLUMNS)} FROM usage WHERE key = ? AND source_id = ?"
+_AT_HASH = f"SELECT id, {', '.join(_COLUMNS)} FROM usage WHERE key_hash = ?"
 _UPDATE = f"UPDATE usage SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ?"
+
+
+def key_hash(source_id: int, key: str) -> int:
+    """Where a response's row is found: an index of small numbers costs half of one of ids. Two responses may share a
+    hash; the later one then has the next that is free. Rows are never deleted, so that no gap hides one."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass"), source_id)
 
 
 def book(tx: Connection, responses: Sequence[UsageRow], memory: Memory | None = None) -> Booked:
@@ -95,7 +102,7 @@ def book(tx: Connection, responses: Sequence[UsageRow], memory: Memory | None = 
         return booked
     last_id = tx.execute("SELECT ifnull(max(id), 0) FROM usage").fetchone()[0]
     before = tx.total_changes
-    tx.executemany(_INSERT, responses)
+    tx.executemany(_INSERT, [(key_hash(row.source_id, row.key), *row) for row in responses])
     booked.new = tx.total_changes - before
     if booked.new:
         rollups.add_new(tx, last_id)
@@ -116,10 +123,27 @@ class _Rebooking:
 
     def run(self, responses: Sequence[UsageRow]) -> None:
         for report in responses:
-            usage_id, *columns = self._tx.execute(_KNOWN, (report.key, report.source_id)).fetchone()
-            known = UsageRow(*columns)
-            if usage_id <= self._last_id or known != report:
+            usage_id, known, free_hash = self._look_up(report)
+            if known is None:
+                self._insert(report, free_hash)
+            elif usage_id <= self._last_id or known != report:
                 self._again(usage_id, known, report)
+
+    def _look_up(self, report: UsageRow) -> tuple[int, UsageRow | None, int]:
+        """The row of this response, or the hash under which it would have to be stored."""
+        place = key_hash(report.source_id, report.key)
+        while (found := self._tx.execute(_AT_HASH, (place,)).fetchone()) is not None:
+            known = UsageRow(*found[1:])
+            if (known.key, known.source_id) == (report.key, report.source_id):
+                return found[0], known, place
+            place += 1
+        return 0, None, place
+
+    def _insert(self, report: UsageRow, place: int) -> None:
+        usage_id = self._tx.execute(_INSERT, (place, *report)).lastrowid
+        assert usage_id is not None, "it has just been inserted"
+        rollups.take(self._tx, usage_id, 1)
+        self._booked.new += 1
 
     def _again(self, usage_id: int, known: UsageRow, report: UsageRow) -> None:
         takes_over = known.generation_id != report.generation_id and self._is_elder(
@@ -311,6 +335,13 @@ def run_at(connection: Connection, generation_id: int, at_ms: int) -> int | None
 def provisional_key(run_id: int) -> str:
     """The key of what a run's own output told of its usage, while no log has told it."""
     return f"run:{run_id}"
+
+
+def book_run(tx: Connection, row: UsageRow) -> None:
+    """Book what a run's own output told, under its provisional key; it may be taken away again, so it has no hash."""
+    usage_id = tx.execute(_INSERT, (None, *row)).lastrowid
+    assert usage_id is not None, "it has just been inserted"
+    rollups.take(tx, usage_id, 1)
 
 
 def drop_provisional(tx: Connection, run_id: int) -> bool:

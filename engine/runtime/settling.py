@@ -79,5 +79,5 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
         confidence=usage.CONFIDENCES.index("final" if reported else "inferred"),
         cost_microusd=0 if free else used.cost_microusd,
     )
-    usage.book(tx, [row])
+    usage.book_run(tx, row)
     return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens

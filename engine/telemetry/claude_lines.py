@@ -40,13 +40,15 @@ def candidates(block: bytes) -> Candidates:
     lines = begin = 0
     while (end := find(b"\n", begin)) >= 0:
         lines += 1
-        at = find(_TYPE, begin, min(begin + _HEAD_BYTES, end))
-        told = at >= 0 and find(b"{", begin + 1, at) < 0
-        if not told or starts(b"assistant", at + _TYPED):
+        at = find(_TYPE, begin, begin + _HEAD_BYTES)
+        if not 0 <= at < end or find(b"{", begin + 1, at) >= 0:  # it cannot be told
             if find(RESPONSE, begin, end) >= 0:
                 responses.append((begin, block[begin:end]))
-            if not told and find(TOTALS, begin, end) >= 0:
+            if find(TOTALS, begin, end) >= 0:
                 totals.append((begin, block[begin:end]))
+        elif starts(b"assistant", at + _TYPED):
+            if find(RESPONSE, begin, end) >= 0:
+                responses.append((begin, block[begin:end]))
         elif starts(b"cost-state", at + _TYPED):
             totals.append((begin, block[begin:end]))
         begin = end + 1

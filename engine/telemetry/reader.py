@@ -250,8 +250,9 @@ class Reader:
                     del self._looked[file.path]
                 continue
             self._cursors[file.path] = found.cursor
-            self._flush()
-            self._send_line(found.line + b"\n")
+            self._hold(found.line + b"\n")
+            if not self._queued or time.monotonic() >= self._flush_at:
+                self._flush()
             self._why.pop(file.path, None)
             between()
 

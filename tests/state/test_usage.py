@@ -158,7 +158,8 @@ def test_what_a_run_reported_gives_way_to_what_its_log_tells(house):
     session = house.session()
     generation = house.next_generation(session, "p1")
     run = house.run(generation_id=generation, session_id=session, started_ms=1000)
-    house.book(house.row(generation, usage.provisional_key(run), (9, 0, 0, 9), run_id=run))
+    with house.database.transaction() as tx:
+        usage.book_run(tx, house.row(generation, usage.provisional_key(run), (9, 0, 0, 9), run_id=run))
     assert usage.logged_tokens(house.connection, run) is None
     assert usage.has_runs(house.connection, generation)
     assert usage.run_at(house.connection, generation, 999) is None
@@ -188,3 +189,20 @@ def test_a_response_gets_the_price_that_it_lacked(house):
     assert (whole.cost_microusd, whole.unpriced) == (221, 0)
     for table in ("usage_minutes", "usage_hours", "usage_days", "generations"):
         assert sums(house, table) == whole, table
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(keys=st.lists(st.sampled_from("abcdef"), max_size=20), cut=st.integers(1, 6))
+def test_responses_that_share_a_hash_are_told_apart(house, monkeypatch, keys, cut):
+    monkeypatch.setattr(usage, "key_hash", lambda source_id, key: 7)
+    with house.database.transaction() as tx:
+        for table in ("usage", "usage_minutes", "usage_hours", "usage_days", "generations", "sessions"):
+            tx.execute(f"DELETE FROM {table}")
+    generation = house.generation()
+    rows = [house.row(generation, key, (1, 0, 0, number), at_ms=5) for number, key in enumerate(keys)]
+    for start in range(0, len(rows), cut):
+        house.book(*rows[start : start + cut])
+    last = {key: number for number, key in enumerate(keys)}
+    found = dict(house.connection.execute("SELECT key, output_tokens FROM usage"))
+    assert found == last
+    assert sums(house, "usage_hours") == sums(house, "usage", usage_sums=True)
