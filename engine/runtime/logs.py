@@ -1,30 +1,23 @@
-"""How do the books follow the logs that agent CLIs leave? A reader process parses, niced; this side writes."""
+"""How does an engine follow the logs that agent CLIs leave? A reader process parses, niced; this side writes."""
 
 import asyncio
 import contextlib
-import os
 import secrets
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from engine.contract.clock import Clock
-from engine.contract.usage import CatchUp, CaughtUp, Cursor, ReaderMessage, ReaderSetup
+from engine.contract.usage import CatchUp, CaughtUp, ReaderMessage
 from engine.runtime.imports import with_import_path
+from engine.runtime.ingest import CHUNK_BYTES, READER, Lines, decode, setup_line
 from engine.runtime.log_book import LogBook
 from engine.runtime.pricing import PriceBook
 from engine.runtime.repricing import reprice, unpriced_models
-from engine.telemetry.catalog import all_read
-from engine.telemetry.roots import log_roots
 from state.database import Database
 from state.errors import EngineUnavailable
 
-CHUNK_BYTES = 256 * 1024
 RESTART_S = 5.0
-
-_decode = msgspec.json.Decoder(ReaderMessage).decode
 
 
 class LogFollower:
@@ -65,7 +58,7 @@ class LogFollower:
 
     async def _once(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *_READER,
+            *READER,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=CHUNK_BYTES,
@@ -73,10 +66,10 @@ class LogFollower:
         )
         assert self._process.stdin is not None, "it was asked for a pipe"
         assert self._process.stdout is not None, "it was asked for a pipe"
-        self._process.stdin.write(_setup(self._environ, self._book.cursors(), follow=True))
+        self._process.stdin.write(setup_line(self._environ, self._book.cursors(), follow=True))
         lines = Lines()
         while chunk := await self._process.stdout.read(CHUNK_BYTES):
-            await self._take([_decode(line) for line in lines.of(chunk)])
+            await self._take([decode(line) for line in lines.of(chunk)])
 
     async def _take(self, messages: list[ReaderMessage]) -> None:
         """What has come, in as few transactions as are short; others on the loop have their turn in between."""
@@ -96,54 +89,3 @@ class LogFollower:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-class Lines:
-    """Cuts a stream into lines."""
-
-    def __init__(self) -> None:
-        self._rest: list[bytes] = []
-
-    def of(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that this chunk completes."""
-        head, separator, tail = chunk.rpartition(b"\n")
-        if separator:
-            yield from b"".join([*self._rest, head]).split(b"\n")
-            self._rest.clear()
-        if tail:
-            self._rest.append(tail)
-
-
-def ingest_once(database: Database, clock: Clock, environ: Mapping[str, str], prices: PriceBook) -> None:
-    """Read everything that is on disk now, without an engine. The caller holds the lease."""
-    book = LogBook(database, clock, prices)
-    cursors = book.cursors()
-    if not all_read(log_roots(environ), cursors):
-        _read_now(book, cursors, environ, prices)
-    prices.learn_now(unpriced_models(database))
-    for _ in reprice(database, prices):
-        pass
-
-
-def _read_now(book: LogBook, cursors: tuple[Cursor, ...], environ: Mapping[str, str], prices: PriceBook) -> None:
-    with subprocess.Popen(
-        _READER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=with_import_path(environ)
-    ) as reader:
-        assert reader.stdin is not None, "it was asked for a pipe"
-        assert reader.stdout is not None, "it was asked for a pipe"
-        reader.stdin.write(_setup(environ, cursors, follow=False))
-        reader.stdin.close()
-        lines = Lines()
-        while chunk := os.read(reader.stdout.fileno(), CHUNK_BYTES):
-            messages = [_decode(line) for line in lines.of(chunk)]
-            prices.learn_now(book.models(messages))
-            for _ in book.write(messages):
-                pass
-
-
-_READER = (sys.executable, "-m", "engine.telemetry.reader")
-
-
-def _setup(environ: Mapping[str, str], cursors: tuple[Cursor, ...], *, follow: bool) -> bytes:
-    """The reader's first line: where to look, and how far each log has been read."""
-    return msgspec.json.encode(ReaderSetup(log_roots(environ), cursors, follow)) + b"\n"

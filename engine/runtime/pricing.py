@@ -4,7 +4,6 @@ What the operator declared wins; then nothing for what runs at the operator's ow
 process is asked once for every model and version of the list. Answers are stored, and no answer is ever a price of 0.
 """
 
-import asyncio
 import contextlib
 import importlib.util
 import subprocess
@@ -233,6 +232,8 @@ def ask_now(models: list[Model], environ: Mapping[str, str]) -> tuple[Price | No
 
 async def ask(models: list[Model], environ: Mapping[str, str]) -> tuple[Price | None, ...]:
     """As `ask_now`, without blocking the loop."""
+    import asyncio  # `qd usage` has no loop, and need not wait for 16 ms of imports
+
     pipe = asyncio.subprocess.PIPE
     try:
         child = await asyncio.create_subprocess_exec(

@@ -6,6 +6,7 @@ closed and, while it follows, when stdin ends: then the engine is gone or wants 
 
 import contextlib
 import fcntl
+import gc
 import math
 import os
 import queue
@@ -315,6 +316,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the console's to answer
     setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=ReaderSetup)
     os.nice(10)
+    gc.set_threshold(50_000, 20, 100)  # rows come and go by the thousand, and hardly one is part of a circle
     with contextlib.suppress(OSError):  # fewer, longer writes of the engine; where it is not allowed, more of them
         fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     events: queue.Queue[Event] = queue.Queue()

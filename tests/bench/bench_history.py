@@ -44,9 +44,8 @@ def year(tmp_path_factory):
     took = time.perf_counter() - started
     database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     print(f"\n{RESPONSES:,} responses of {count:,} sessions booked in {took:.0f} s", end="")
-    print(
-        f" ({took / RESPONSES * 1e6:.1f} us each), {home.database.stat().st_size / RESPONSES:.0f} bytes each (250 allowed)"
-    )
+    size = home.database.stat().st_size / RESPONSES
+    print(f" ({took / RESPONSES * 1e6:.1f} us each), {size:.0f} bytes each (250 allowed)")
     yield database
     database.close()
 

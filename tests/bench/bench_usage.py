@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine.contract.clock import SystemClock
-from engine.runtime import log_book, logs
+from engine.runtime import ingest, log_book
 from engine.runtime.pricing import PriceBook
 from state.database import open_reader, open_writer
 from state.home import Home, find_home
@@ -94,7 +94,7 @@ def test_how_long_the_write_connection_is_held(corpus, tmp_path):
     log_book.LogBook._book = timed
     try:
         prices = PriceBook(database, SystemClock(), {}, os.environ)
-        logs.ingest_once(database, SystemClock(), environment(home), prices)
+        ingest.ingest_once(database, SystemClock(), environment(home), prices)
     finally:
         log_book.LogBook._book = plain
     database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -172,14 +172,10 @@ def test_following(corpus, tmp_path):
         threading.Event().wait(20)
         used = [(cpu_s([pid]) - start) / 20 * 100 for pid, start in zip(pids, before, strict=True)]
         latencies.sort()
-        print(
-            f"\nfrom append to ledger with {FILES:,} files watched: {statistics.median(latencies) * 1e3:.0f} ms median,",
-            end="",
-        )
-        print(f" {latencies[-1] * 1e3:.0f} ms worst (100 aimed at)")
-        print(
-            f"quiet: {', '.join(f'{share:.2f} %' for share in used)} of a core (engine, reader); RSS-sharing PSS {pss_mb(pids):.0f} MiB"
-        )
+        middle, worst = statistics.median(latencies) * 1e3, latencies[-1] * 1e3
+        print(f"\nfrom append to ledger, {FILES:,} files watched: {middle:.0f} ms median, {worst:.0f} ms worst (100)")
+        shares = ", ".join(f"{share:.2f} %" for share in used)
+        print(f"quiet: {shares} of a core (engine, reader); PSS {pss_mb(pids):.0f} MiB in all")
     finally:
         engine.terminate()
         engine.wait()

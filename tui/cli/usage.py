@@ -83,7 +83,7 @@ def _catch_up(context: Context) -> None:
     if client.holder() is not None:
         client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
         return
-    from engine.runtime.logs import ingest_once
+    from engine.runtime.ingest import ingest_once
     from engine.runtime.pricing import PriceBook
 
     prepare(context.home)

@@ -6,8 +6,8 @@ import pytest
 
 from engine.contract.clock import SystemClock
 from engine.contract.usage import Cursor, Discovered, Gone, LogBatch, Progress, Response, SeenSession, SessionPart
+from engine.runtime.ingest import Lines
 from engine.runtime.log_book import SCAN_NOTICE, LogBook
-from engine.runtime.logs import Lines
 from engine.runtime.pricing import PriceBook
 from state import events, logs, runs, sessions, spend, usage
 from state.database import open_writer
