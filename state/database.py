@@ -128,6 +128,8 @@ def rows(connection: Connection, kind: type[Row], sql: str, parameters: tuple[An
     """Run a query whose columns are the fields of `kind`, in any order, all fetched at once."""
     cursor = connection.execute(sql, parameters)
     names = [column[0] for column in cursor.description]
+    if tuple(names) == kind.__struct_fields__:
+        return [kind(*row) for row in cursor.fetchall()]
     return [kind(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 

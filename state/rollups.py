@@ -63,8 +63,8 @@ _COLLECT = (
 )
 _OF_FRESH = ", ".join(f"sum({name})" for name in SUMMED)
 _ADD = {
-    table: f"INSERT INTO {table} SELECT at / {unit // MINUTE_MS}, generation_id, run_id, model_id, {_OF_FRESH} FROM fresh"
-    f" WHERE true GROUP BY 1, 2, 3, 4 ON CONFLICT DO UPDATE SET {_ADDED}"
+    table: f"INSERT INTO {table} SELECT at / {unit // MINUTE_MS}, generation_id, run_id, model_id, {_OF_FRESH}"
+    f" FROM fresh WHERE true GROUP BY 1, 2, 3, 4 ON CONFLICT DO UPDATE SET {_ADDED}"
     for table, unit in UNITS.items()
 }
 

@@ -173,8 +173,9 @@ CREATE TABLE log_files (
 ) STRICT;
 CREATE TABLE usage (
     id INTEGER PRIMARY KEY, key_hash INTEGER, source_id INTEGER NOT NULL, key TEXT NOT NULL,
-    generation_id INTEGER NOT NULL, run_id INTEGER, at_ms INTEGER NOT NULL, model_id INTEGER, input_tokens INTEGER NOT NULL,
-    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, cache_write_5m_tokens INTEGER,
+    generation_id INTEGER NOT NULL, run_id INTEGER, at_ms INTEGER NOT NULL, model_id INTEGER,
+    input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
+    cache_write_5m_tokens INTEGER,
     cache_write_1h_tokens INTEGER, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER,
     basis INTEGER NOT NULL, confidence INTEGER NOT NULL, log_id INTEGER, offset INTEGER, factors TEXT, raw TEXT,
     price_id INTEGER, cost_microusd INTEGER

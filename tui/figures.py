@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from engine.config.model import Config
 from engine.telemetry import metrics
-from state import logs, prices, sessions, spend, usage
+from state import board, logs, prices, sessions, spend, usage
 from state.database import Connection
 from tui.text import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -64,7 +64,7 @@ def pace(connection: Connection, now_ms: int) -> Pace:
     return Pace(tuple(minutes), round(metrics.ewma_per_minute(minutes, elapsed_share=elapsed)))
 
 
-def cache_board(connection: Connection, rows: Iterable[sessions.BoardRow], now_ms: int) -> dict[int, CacheFigures]:
+def cache_board(connection: Connection, rows: Iterable[board.BoardRow], now_ms: int) -> dict[int, CacheFigures]:
     """By session, for those that had any input. A trend is told of those that were active within a day, the newest
     ones: what rests has none."""
     found: dict[int, CacheFigures] = {}

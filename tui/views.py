@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.contract.verdict import ReceiptPart, Verdict
 from engine.runtime.lease import holder
-from state import events, ledger, runs, sessions, skills, usage
+from state import board, events, ledger, runs, sessions, skills, usage
 from state.database import Connection
 from state.errors import NotFound
 from state.home import Home
@@ -49,7 +49,7 @@ class Reading(Struct, frozen=True):
 class SessionBoard(Struct, frozen=True):
     """The sessions, and which of them wait for a timer of their own."""
 
-    rows: tuple[sessions.BoardRow, ...]
+    rows: tuple[board.BoardRow, ...]
     waiting: frozenset[int]
     cache: Mapping[int, "CacheFigures"]
     """By session, for those that had any input."""
@@ -131,7 +131,7 @@ class Gone(Struct, frozen=True):
 def session_board(reading: Reading) -> SessionBoard:
     from tui import figures
 
-    rows = sessions.board(reading.connection, reading.now_ms - HOUR_MS, SESSIONS_SHOWN)
+    rows = board.board(reading.connection, reading.now_ms - HOUR_MS, SESSIONS_SHOWN)
     enabled = {name for name, job in reading.config.job.items() if job.enabled}
     scan = events.notice(reading.connection, "scan")
     return SessionBoard(

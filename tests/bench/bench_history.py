@@ -14,7 +14,7 @@ import pytest
 
 from engine.config.model import Budget, Config
 from engine.runtime import boards
-from state import ledger, sessions, spend, usage
+from state import board, ledger, sessions, spend, usage
 from state.database import open_writer
 from state.home import Home
 from state.spend import Span
@@ -104,7 +104,7 @@ def test_panes(year):
     )
     any_one = connection.execute("SELECT generation_id FROM sessions ORDER BY id DESC LIMIT 1").fetchone()[0]
     queries = {
-        "sessions pane, newest 5,000": lambda: sessions.board(connection, NOW_MS - 3_600_000, 5_000),
+        "sessions pane, newest 5,000": lambda: board.board(connection, NOW_MS - 3_600_000, 5_000),
         "header: today": lambda: spend.totals(connection, Span(midnight)),
         "header: today, from an odd instant": lambda: spend.totals(connection, Span(midnight + 12_345)),
         "tok/min, last hour": lambda: spend.per_minute(connection, NOW_MS - 3_600_000, NOW_MS),

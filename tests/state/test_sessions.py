@@ -3,16 +3,16 @@
 import msgspec
 import pytest
 
-from state import sessions
+from state import board, sessions
 from state.errors import NotFound
 
 
 def test_observing_again_changes_nothing(house):
     facts = {"workspace": "/w", "title": "t", "model": "m", "started_ms": 900}
     generation = house.generation(**facts)
-    before = sessions.board(house.connection, 0)
+    before = board.board(house.connection, 0)
     assert house.generation(**facts) == generation
-    assert sessions.board(house.connection, 0) == before
+    assert board.board(house.connection, 0) == before
     assert sessions.count(house.connection) == 1
 
 
@@ -86,12 +86,12 @@ def test_the_board(house):
     busy = house.session(at_ms=5000)
     old, new = house.next_generation(busy, "c1"), house.next_generation(busy, "c2", reason="operator_reset")
     house.book(house.row(old, "a", (1, 0, 0, 0), at_ms=100))
-    house.book(house.row(new, "b", (0, 20, 0, 300), at_ms=4000))
+    house.book(house.row(new, "b", (0, 20, 0, 300), at_ms=240_000))
     house.run(session_id=busy, state="settled", outcome="failed")
     live = house.run(session_id=busy, state="running", trigger="timer", reuse_reason="same_conversation", model="m")
     house.generation(at_ms=9000, title="seen")
     house.session(at_ms=10_000)  # without a generation yet: nothing to show
-    seen, row = sessions.board(house.connection, 3000)
+    seen, row = board.board(house.connection, 180_000)
     assert (seen.title, seen.live_run_id, seen.last_run_id, seen.total_tokens) == ("seen", None, None, 0)
     assert (row.id, row.generation, row.generation_reason, row.model) == (busy, 2, "operator_reset", "m")
     assert (row.responses, row.total_tokens, row.recent_tokens) == (2, 321, 320)
@@ -101,22 +101,22 @@ def test_the_board(house):
         None,
         "same_conversation",
     )
-    assert [one.id for one in sessions.board(house.connection, 0, limit=2)] == [seen.id]
+    assert [one.id for one in board.board(house.connection, 0, limit=2)] == [seen.id]
 
 
-@pytest.mark.parametrize("state", sessions.LIVE_STATES)
+@pytest.mark.parametrize("state", ["reserved", "starting", "running", "ending"])
 def test_a_refused_run_does_not_hide_the_live_one(house, state):
     session = house.session()
     house.next_generation(session)
     live = house.run(session_id=session, state=state)
     house.run(session_id=session, state="refused", outcome="refused")
-    row = sessions.board(house.connection, 0)[0]
+    row = board.board(house.connection, 0)[0]
     assert (row.live_run_id, row.last_outcome) == (live, "refused")
 
 
 def test_rows_are_frozen(house):
     house.generation()
-    row = sessions.board(house.connection, 0)[0]
+    row = board.board(house.connection, 0)[0]
     with pytest.raises(AttributeError):
         row.id = 5
     assert msgspec.json.encode(row)

@@ -4,7 +4,7 @@ import pytest
 
 from engine.config.load import parse
 from engine.runtime.settings import CHECKS
-from state import logs, sessions
+from state import board, logs, sessions
 from tui import figures
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -13,7 +13,7 @@ NOON = 1_795_003_200_000
 
 def cache(world, now_ms=NOON):
     connection = world.open().connection
-    return figures.cache_board(connection, sessions.board(connection, now_ms - HOUR), now_ms)
+    return figures.cache_board(connection, board.board(connection, now_ms - HOUR), now_ms)
 
 
 def conversation(world, generation, text=""):

@@ -10,7 +10,7 @@ from engine.runtime.client import Client
 from engine.runtime.lease import holder
 from engine.sessions.reuse import WORDS
 from engine.telemetry.metrics import cache_hit_ratio
-from state import runs, sessions
+from state import board, runs, sessions
 from state.database import Connection
 from state.errors import NotFound
 from tui.cli import generations
@@ -33,7 +33,7 @@ def _list(context: Context) -> Output:
     if connection is None:
         text = "No state yet. Open the console (qd) or run: qd usage"
         return Output({"sessions": [], "total": 0, "live": followed}, text)
-    found = sessions.board(connection, context.now_ms - HOUR_MS, context.options.limit)
+    found = board.board(connection, context.now_ms - HOUR_MS, context.options.limit)
     total = sessions.count(connection)
     views = [_row_view(row) for row in found]
     header = ("id", "state", "agent", "session", "model", "tokens", "cost", "context", "gen", "last active")
@@ -42,7 +42,7 @@ def _list(context: Context) -> Output:
     return Output({"sessions": views, "total": total, "live": followed}, text + note)
 
 
-def _cells(row: sessions.BoardRow, view: dict[str, Any]) -> tuple[object, ...]:
+def _cells(row: board.BoardRow, view: dict[str, Any]) -> tuple[object, ...]:
     from tui.clean import clean
 
     return (
@@ -59,14 +59,14 @@ def _cells(row: sessions.BoardRow, view: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def session_state(row: sessions.BoardRow) -> str:
+def session_state(row: board.BoardRow) -> str:
     """`working`, `idle` or `observed`."""
     if row.live_run_id is not None:
         return "working"
     return "idle" if row.agent else "observed"
 
 
-def _row_view(row: sessions.BoardRow) -> dict[str, Any]:
+def _row_view(row: board.BoardRow) -> dict[str, Any]:
     view = times(msgspec.structs.asdict(row))
     unpriced = view.pop("unpriced")
     hit_ratio = cache_hit_ratio(row.input_tokens, row.cache_read_tokens, row.cache_write_tokens)

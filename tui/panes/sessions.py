@@ -4,7 +4,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from state.sessions import OURS, BoardRow
+from state.board import BoardRow
+from state.sessions import OURS
 from tui import actions
 from tui.panes.messages import ResetAsked, SessionOpened, StopAsked, ask
 from tui.panes.pane import Pane
