@@ -129,7 +129,7 @@ def problems(connection: Connection) -> list[tuple[str, str]]:
 def coverage(connection: Connection) -> Coverage:
     """Which files, bytes and lines the booked numbers come from, and what had to be refused or was told twice."""
     number, gone, size, lines = connection.execute(
-        "SELECT count(*), count(gone_ms), ifnull(sum(offset), 0), ifnull(sum(lines), 0) FROM log_files"
+        "SELECT count(*), count(gone_ms), ifnull(sum(size), 0), ifnull(sum(lines), 0) FROM log_files"
     ).fetchone()
     return Coverage(
         files=number,
@@ -149,6 +149,15 @@ def _summed(connection: Connection, column: str) -> dict[str, int]:
         for name, count in _tally.decode(tally).items():
             found[name] = found.get(name, 0) + count * number
     return dict(sorted(found.items()))
+
+
+def of_generation(connection: Connection, generation_id: int) -> list[tuple[str, int | None]]:
+    """(path, when it was first missed) of the logs that a conversation's booked responses come from."""
+    sql = (
+        "SELECT path, gone_ms FROM log_files WHERE id IN (SELECT log_id FROM usage WHERE generation_id = ?)"
+        " ORDER BY path"
+    )
+    return connection.execute(sql, (generation_id,)).fetchall()
 
 
 def note_totals(tx: Connection, generation_id: int, totals: ClientTotals) -> None:

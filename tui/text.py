@@ -32,6 +32,8 @@ def money(microusd: int | None, short: bool = True) -> str:
         return "-"
     cents = (microusd + 5_000) // 10_000
     if not short:
+        if 0 < microusd < 50:
+            return "<$0.0001"
         if 0 < microusd < 10_000:
             return f"$0.{(microusd + 50) // 100:04}"
         return f"${cents // 100:,}.{cents % 100:02}"

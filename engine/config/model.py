@@ -89,7 +89,7 @@ class Budget(Struct, frozen=True):
     """Count only this agent."""
     job: str | None = None
     """Count only this job."""
-    source: Literal["quarterdeck", "claude_code", "codex"] | None = None
+    source: Literal["quarterdeck", "claude_code", "codex", "openclaw", "gemini", "opencode"] | None = None
     """Count only this source of usage."""
     warn_at: float = 0.8
     """The share of the limit from which the console warns."""

@@ -29,6 +29,7 @@ class LogFollower:
         self._prices = prices
         self._environ = environ
         self._process: asyncio.subprocess.Process | None = None
+        self._running = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def run(self) -> None:
@@ -42,8 +43,13 @@ class LogFollower:
 
     async def catch_up(self) -> None:
         """Return when everything that is on disk now is booked."""
-        if self._process is None or self._process.stdin is None:
-            raise EngineUnavailable("the log reader is not running", "try again in a few seconds")
+        try:
+            async with asyncio.timeout(2 * RESTART_S):  # an engine that has just started has its reader in a moment
+                await self._running.wait()
+        except TimeoutError:
+            raise EngineUnavailable("the log reader does not start", "see: qd doctor") from None
+        assert self._process is not None, "it is running"
+        assert self._process.stdin is not None, "it was asked for a pipe"
         token = secrets.token_hex(4)
         done = self._waiting.setdefault(token, asyncio.get_running_loop().create_future())
         self._process.stdin.write(msgspec.json.encode(CatchUp(token)) + b"\n")
@@ -67,6 +73,7 @@ class LogFollower:
         assert self._process.stdin is not None, "it was asked for a pipe"
         assert self._process.stdout is not None, "it was asked for a pipe"
         self._process.stdin.write(setup_line(self._environ, self._book.cursors(), follow=True))
+        self._running.set()
         lines = Lines()
         while chunk := await self._process.stdout.read(CHUNK_BYTES):
             await self._take([decode(line) for line in lines.of(chunk)])
@@ -81,6 +88,7 @@ class LogFollower:
                 done.set_result(None)
 
     async def _end(self) -> None:
+        self._running.clear()
         for done in self._waiting.values():
             done.cancel()
         self._waiting.clear()

@@ -1,8 +1,11 @@
 """How did a run end, and what did it use? Usage, reservation, claims, slot, run and event, in one transaction."""
 
+import msgspec
+
 from engine.adapters.registry import adapter
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord
+from engine.telemetry.prices import local_price
 from state import claims, events, ledger, prices, runs, sessions, slots, usage
 from state.database import Connection
 
@@ -61,13 +64,18 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     used = reported or RunUsage(prompt_tokens, max(0, run.estimate_tokens - prompt_tokens))
     source = sessions.generation(tx, run.generation_id).source
     free = adapter(run.adapter).free
+    model_id = prices.model_id(tx, run.model, "local" if free else "") if run.model else None
+    price_id = None
+    if free and run.model and model_id is not None:
+        text = msgspec.json.encode(local_price(run.model, "local")).decode()
+        price_id = prices.note_price(tx, model_id, "local", text, now_ms)
     row = usage.UsageRow(
         source_id=usage.SOURCE_IDS[source],
         key=usage.provisional_key(run.id),
         generation_id=run.generation_id,
         run_id=run.id,
         at_ms=now_ms,
-        model_id=prices.model_id(tx, run.model, "local" if free else "") if run.model else None,
+        model_id=model_id,
         input_tokens=used.input_tokens,
         cache_read_tokens=used.cache_read_tokens,
         cache_write_tokens=used.cache_write_tokens,
@@ -77,6 +85,7 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
         reasoning_tokens=None,
         basis=usage.BASES.index("per_run" if reported else "estimated"),
         confidence=usage.CONFIDENCES.index("final" if reported else "inferred"),
+        price_id=price_id,
         cost_microusd=0 if free else used.cost_microusd,
     )
     usage.book_run(tx, row)

@@ -4,7 +4,7 @@ Checked against files that 0.169 wrote: `ordinal` on every row, `history_mode: p
 fields of older versions (counters only, totals without last, `resets_in_seconds`), forks and service tiers are read by
 their documentation and by reports of users.
 
-Running totals of a fork include its parent's: `ClientTotals` are as logged, and `forked_from` names whose to add.
+Running totals of a fork include its parent's up to the fork: `ClientTotals` are told without that part.
 `subagent_history_start_ordinal` is not read: a migration sets it beyond the thread's own rows.
 """
 
@@ -44,6 +44,8 @@ class _Carry(Struct, omit_defaults=True):
     provider: str = ""
     recorded: bool = False
     """Totals come from records."""
+    inherited: Tokens | None = None
+    """Of a fork: the running totals behind which its own responses begin."""
 
 
 _CARRY = msgspec.json.Decoder(_Carry)
@@ -184,6 +186,7 @@ class CodexParser:
         state.counting, verdict = take_record(state.counting, record)
         if own and totals is not None:
             state.recorded = True
+            self._inherit(totals, record.usage)
             self._totals = totals, self._time(row)
         if verdict.used is None:
             self.findings.drop(verdict.dropped or "unchanged")
@@ -219,11 +222,17 @@ class CodexParser:
             if verdict.dropped in ("replay", "replay_inferred"):
                 self.facts.forked_from = self.facts.forked_from or state.parent
             return verdict.dropped
+        self._inherit(counter.total, verdict.used)
         name = "last_token_usage" if verdict.basis == "per_run" else "total_token_usage"
         raw = codex.odd_usage(getattr(info, name), event.info, name)
         stamp = self._fallback_ms if at_ms is None else at_ms
         self._add(verdict, verdict.used, self._counter_key(row, counter.total, offset), stamp, offset, raw)
         return None
+
+    def _inherit(self, totals: Tokens | None, used: Tokens) -> None:
+        """Note at a fork's first own response what its running totals were before."""
+        if self._state.parent and self._state.inherited is None and totals is not None:
+            self._state.inherited = totals.since(used)
 
     def _counter_key(self, row: Row, totals: Tokens | None, offset: int) -> str:
         """By time and totals, which stay the same when a client moves or rewrites the file; else by place."""
@@ -265,6 +274,7 @@ class CodexParser:
         """Only the last totals and limits of a block are worth their conversion."""
         if self._totals is not None:
             totals, at_ms = self._totals
+            totals = totals.since(self._state.inherited) if self._state.inherited else totals
             self.findings.totals = ClientTotals(
                 kind="thread_token_usage",
                 at_ms=at_ms,

@@ -246,7 +246,7 @@ def _unpacked(packed: bytes) -> bytes:
             raise BadRow("too_long")
         return zstandard.ZstdDecompressor().decompress(packed, max_output_size=LONGEST_LINE)
     except zstandard.ZstdError:
-        raise BadRow("bad_zstd") from None
+        raise BadRow("bad_zst") from None
 
 
 def _lines(blob: bytes) -> Iterator[bytes]:
@@ -262,6 +262,6 @@ def _pieces(packed: bytes) -> Iterator[bytes]:
         for begin in range(0, len(packed), _STEP_BYTES):
             yield frame.decompress(packed[begin : begin + _STEP_BYTES])
     except zstandard.ZstdError:
-        raise BadRow("bad_zstd") from None
+        raise BadRow("bad_zst") from None
     if not frame.eof:
-        raise BadRow("bad_zstd")
+        raise BadRow("bad_zst")

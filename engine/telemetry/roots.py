@@ -13,7 +13,7 @@ def log_roots(environ: Mapping[str, str]) -> tuple[LogRoot, ...]:
     """Every log folder that the clients would use in this environment, each once.
 
     Claude Code: `CLAUDE_CONFIG_DIR` (several, separated by commas), else `$XDG_CONFIG_HOME/claude` and `~/.claude`.
-    Codex: `CODEX_HOME`, else `~/.codex`. Gemini CLI: `.gemini` below `GEMINI_CLI_HOME`, else below `~`.
+    Codex: `CODEX_HOME`, else `~/.codex`.
     OpenClaw: `OPENCLAW_STATE_DIR`, else `.openclaw` and its older names below `OPENCLAW_HOME`, else below `~`.
     opencode: `$XDG_DATA_HOME/opencode`, else `~/.local/share/opencode`. `~` is `HOME` of the environment given.
     Gemini CLI: `.gemini` below `GEMINI_CLI_HOME`, else below `~`.

@@ -1,6 +1,7 @@
 """Sessions of other tools: found, counted once, followed live."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -98,6 +99,13 @@ def test_a_live_log_is_followed_by_the_engine(recorded, wait_until):
 def test_usage_needs_no_engine_and_leaves_none(recorded):
     recorded.json("usage")
     assert recorded.holder_pid() is None
+
+
+def test_several_at_once_all_answer_the_same(recorded):
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: recorded.json("usage"), range(4)))
+    assert answers == [answers[0]] * 4
+    assert answers[0]["totals"]["responses"] == 7
 
 
 def logs(desk):

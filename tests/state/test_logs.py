@@ -9,7 +9,7 @@ def test_how_far_a_log_was_read(house):
     log = logs.LogFile(0, "codex", "/l", 1, 2, 10, 20, 10, "h", "", 5, "{}", "{}", 1)
     with house.database.transaction() as tx:
         number = logs.advance(tx, log, {"bad_json": 1}, {"stream": 2}, False)
-        more = msgspec.structs.replace(log, offset=30, lines=2)
+        more = msgspec.structs.replace(log, size=30, offset=30, lines=2)
         assert logs.advance(tx, more, {"bad_json": 2, "too_long": 1}, {"twin": 1}, False) == number
         logs.add_dropped(tx, number, {"copy": 4})
         logs.note_problem(tx, "/gone", "EACCES", 1)

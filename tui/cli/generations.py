@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from engine.contract.clock import iso
-from state import logs, prices, sessions, usage
+from state import logs, prices, sessions
 from state.database import Connection
 from state.sessions import Generation
 from tui.cli.sums import known_cost
@@ -20,13 +20,10 @@ def views(connection: Connection, session_id: int) -> list[dict[str, Any]]:
     """Every generation as JSON, oldest first."""
     found = sessions.generations(connection, session_id)
     windows = _windows(connection) if any(one.model and one.context_window is None for one in found) else {}
-    gone = {log.path: log.gone_ms for log in logs.files(connection)} if any(one.responses for one in found) else {}
-    return [_view(connection, one, windows, gone) for one in found]
+    return [_view(connection, one, windows) for one in found]
 
 
-def _view(
-    connection: Connection, generation: Generation, windows: dict[str, int], gone: dict[str, int | None]
-) -> dict[str, Any]:
+def _view(connection: Connection, generation: Generation, windows: dict[str, int]) -> dict[str, Any]:
     view = times(msgspec.structs.asdict(generation))
     unpriced, partial, inferred = view.pop("unpriced"), view.pop("partial"), view.pop("inferred")
     priced = windows.get(generation.model or "")
@@ -48,7 +45,7 @@ def _view(
             {"session": session, "responses": responses}
             for session, responses in logs.copied_from(connection, generation.id)
         ],
-        "logs": _logs(connection, generation, gone),
+        "logs": _logs(connection, generation),
     }
 
 
@@ -76,11 +73,9 @@ def _client(connection: Connection, generation: Generation) -> dict[str, Any] | 
     }
 
 
-def _logs(connection: Connection, generation: Generation, gone: dict[str, int | None]) -> list[dict[str, Any]]:
+def _logs(connection: Connection, generation: Generation) -> list[dict[str, Any]]:
     """The logs that its booked responses come from."""
-    booked = usage.of_generation(connection, generation.id, generation.responses)
-    paths = sorted({response.log for response in booked if response.log is not None})
-    return [{"path": path, "gone_at": iso(gone.get(path))} for path in paths]
+    return [{"path": path, "gone_at": iso(gone_ms)} for path, gone_ms in logs.of_generation(connection, generation.id)]
 
 
 def remarks(view: dict[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from tui.cli.usage_text import coverage_words, usage_text
 from tui.cli.verb import Context, Output, Verb
 
 INGEST_PATIENCE_S = 3600.0
+_STEP_S = 0.05
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +66,14 @@ def _spent(connection: Connection, by: str | None, span: Span, zone: ZoneInfo) -
     total = spend.totals(connection, span)
     groups = spend.by(connection, by, span, zone) if by else []
     coverage = _coverage(connection, total, span)
-    rows = [{by or "": group.label, **sums_view(group.sums)} for group in groups]
+    rows = [{by or "": _label(by, group.label), **sums_view(group.sums)} for group in groups]
     data = {"totals": sums_view(total), "rows": rows, "coverage": coverage}
     return data, lambda: usage_text(by, groups, total, coverage)
+
+
+def _label(by: str | None, label: str | None) -> str | int | None:
+    """Sessions are numbers everywhere else, too."""
+    return int(label) if by == "session" and label is not None else label
 
 
 def _raw(connection: Connection, span: Span) -> Answer:
@@ -78,17 +85,31 @@ def _raw(connection: Connection, span: Span) -> Answer:
 
 
 def _catch_up(context: Context) -> None:
-    """A running engine is asked; else we hold the lease for one ingest."""
+    """A running engine is asked; else we hold the lease for one ingest, after whoever holds it for the same."""
     client = Client(context.home)
-    if client.holder() is not None:
-        client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
-        return
+    deadline = time.monotonic() + INGEST_PATIENCE_S
+    while time.monotonic() < deadline:
+        holder = client.holder()
+        if holder is not None and holder.ready:
+            client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
+            return
+        if holder is None and _ingest(context):
+            return
+        time.sleep(_STEP_S)
+    raise EngineUnavailable("the state is held by a process that never gets ready", "see: qd engine status")
+
+
+def _ingest(context: Context) -> bool:
+    """Bring the books up to date ourselves; False when somebody else was quicker to take the lease."""
     from engine.runtime.ingest import ingest_once
     from engine.runtime.pricing import PriceBook
 
     prepare(context.home)
     clock = SystemClock()
-    lease = Lease(context.home, clock.now_ms())
+    try:
+        lease = Lease(context.home, clock.now_ms())
+    except EngineUnavailable:
+        return False
     try:
         database = open_writer(context.home)
         try:
@@ -99,6 +120,7 @@ def _catch_up(context: Context) -> None:
             database.close()
     finally:
         lease.release()
+    return True
 
 
 def _coverage(connection: Connection, total: Sums, span: Span) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from state import spend
+from state import logs, sessions, spend
 from state.home import Home
 from tests.traps.counting import book_all
 
@@ -34,7 +34,29 @@ def test_the_books_are_exact(trap, reverse, tmp_path):
         assert {day: tokens for day, tokens in days.items() if tokens} == expected.by_day
     if expected.sessions:
         assert by_session(connection) == expected.sessions
+    if trap.name not in STARTED_ANEW:
+        assert differences(connection) == {}
     database.close()
+
+
+STARTED_ANEW = ("total_reset", "total_drop", "mixed_restart")
+"""Traps in which the client's own totals lose what was before."""
+
+
+def differences(connection):
+    """By conversation, what the client's own totals say beyond ours and what its log repeats from others."""
+    found = {}
+    for generation_id, provider_id in connection.execute("SELECT id, provider_id FROM generations").fetchall():
+        said = logs.client_totals(connection, generation_id)
+        if said is not None:
+            ours, copied = sessions.generation(connection, generation_id), logs.copied(connection, generation_id)
+            parts = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+            beyond = [
+                getattr(said, part) - getattr(ours, part) - more for part, more in zip(parts, copied, strict=True)
+            ]
+            if any(beyond):
+                found[provider_id] = beyond
+    return found
 
 
 def by_session(connection):

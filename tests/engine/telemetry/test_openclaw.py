@@ -159,7 +159,7 @@ def test_an_archive_cut_short_is_counted_as_refused_and_costs_no_other(home, dat
     row = (SESSION, 1, None, 1, zstandard.compress(event)[:-5], len(event))
     database.execute("INSERT INTO transcript_events VALUES (?, ?, ?, ?, ?, ?)", row)
     home.read()
-    assert home.refused == {"bad_zstd": 3}
+    assert home.refused == {"bad_zst": 3}
     assert outputs(home) == [100, 200, 300]
 
 
@@ -171,7 +171,7 @@ def test_rows_that_cannot_be_used_are_counted_and_cost_no_other(home, database):
         database.execute("INSERT INTO transcript_events VALUES (?, ?, ?, 1, ?, 1)", (SESSION, seq, text, packed))
     put(database, 9, answer(9, usage(200)))
     home.read()
-    assert home.refused == {"bad_zstd": 1, "no_event": 1, "bad_json": 1, "bad_count": 1}
+    assert home.refused == {"bad_zst": 1, "no_event": 1, "bad_json": 1, "bad_count": 1}
     assert outputs(home) == [100, 200]
 
 
