@@ -1,5 +1,6 @@
 """The documents say what the product does, or this fails."""
 
+import importlib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -33,3 +34,12 @@ def test_every_file_that_the_readme_links_to_is_there():
 
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / link).exists(), link
+
+
+def test_every_trap_is_a_row_of_the_readme():
+    text = (ROOT / "README.md").read_text()
+    clients = {"claude_code": "Claude Code", "codex": "Codex", "openclaw": "OpenClaw", "gemini": "Gemini CLI"}
+    for module in ("claude", "codex", "openclaw", "gemini", "opencode"):
+        for trap in importlib.import_module(f"tests.traps.{module}").TRAPS:
+            row = f"| {clients.get(trap.source, trap.source)} | {trap.name} |"
+            assert f"{row} " in text, f"make the table anew: {row}"

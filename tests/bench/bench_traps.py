@@ -1,7 +1,7 @@
 """Does `qd usage` fall into any known trap, and which other counters do? One table, all on the same generated logs.
 
-`make bench ARGS="-k traps"` prints it; `python -m tests.bench.bench_traps --markdown` writes docs/traps.md. Only our
-own column is asserted. A peer that is not installed (see `peers`) is no column.
+`make bench ARGS="-k traps"` prints it; `python -m tests.bench.bench_traps --markdown` writes the table into README.md.
+Only our own column is asserted. A peer that is not installed (see `peers`) is no column.
 """
 
 import argparse
@@ -26,6 +26,8 @@ from tests.traps.trap import Expected, Trap
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "traps.md"
+README = ROOT / "README.md"
+MARKS = ("<!-- traps -->", "<!-- /traps -->")
 QD = Path(sys.executable).with_name("qd")
 CLIENTS = {
     "claude_code": "Claude Code",
@@ -105,19 +107,13 @@ def _quarterdeck(home: Path, state: Path) -> tuple[Counted | str, int]:
 
 
 def table(rows: Sequence[Row], peers: Sequence[Peer]) -> str:
-    """The table as Markdown: one row per trap, then the sums."""
+    """The table as Markdown: one row per trap, then how many are right."""
     heads = ["client", "trap", "truth", "Quarterdeck", *(f"{peer.name} {peer.version()}" for peer in peers)]
     lines = [heads, ["---", "---", *["---:"] * (len(heads) - 2)]]
     lines += [_line(row) for row in rows]
     columns = [[row.ours for row in rows], *zip(*(row.peers for row in rows), strict=True)]
     lines.append(["all", "exact", f"{len(rows)} logs", *(_share(rows, column, _is_exact) for column in columns)])
     lines.append(["all", "right sum", f"{len(rows)} logs", *(_share(rows, column, _has_sum) for column in columns)])
-    for source, client in CLIENTS.items():
-        own = [number for number, row in enumerate(rows) if row.trap.source == source]
-        if own:
-            truth = sum(rows[number].truth.total for number in own)
-            errors = (_sum([rows[n] for n in own], [column[n] for n in own]) for column in columns)
-            lines.append([client, "all tokens", f"{truth:,}", *errors])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -160,11 +156,6 @@ def _has_sum(row: Row, answer: Answer) -> bool:
     return isinstance(answer, Counted) and answer.total == row.truth.total
 
 
-def _sum(rows: Sequence[Row], column: Sequence[Answer]) -> str:
-    told = [(row, answer) for row, answer in zip(rows, column, strict=True) if isinstance(answer, Counted)]
-    return error(sum(row.truth.total for row, _ in told), sum(answer.total for _, answer in told)) if told else "-"
-
-
 def remarks(rows: Sequence[Row], peers: Sequence[Peer]) -> list[str]:
     """Why a peer is off on a log without a trap, and what stopped those that failed."""
     said = []
@@ -202,8 +193,8 @@ python3 -m venv "$QD_PEERS" && "$QD_PEERS/bin/pip" install agentsview claude-mon
 The truth is in tokens: uncached input, cache reads, cache writes and output, reasoning included, each token once.
 `=` is exact in all four; `(=)` has the right sum, but puts some of it under the wrong head, at another price; a
 percentage is the error of the sum; `-` means that this counter does not read this client. The rows named clean are
-ordinary logs without a trap. The last rows weigh a trap by the size of its log, and errors of both signs cancel in
-them. Several traps are rare: the share of exact rows is no share of exact users.
+ordinary logs without a trap. Several traps are rare: the share of exact rows is no share of exact users. The table
+itself is in the README.
 """
 
 
@@ -211,22 +202,54 @@ def page(rows: Sequence[Row], peers: Sequence[Peer]) -> str:
     """All of docs/traps.md."""
     whys = [f"- {CLIENTS[row.trap.source]}, `{row.trap.name}`: {row.trap.why}." for row in rows]
     said = [f"- {remark}" for remark in remarks(rows, peers)]
-    parts = [LEGEND, table(rows, peers) + "\n"]
+    parts = [LEGEND]
     if said:
         parts += ["## Off on an ordinary log, or without an answer\n", "\n".join(said) + "\n"]
     return "\n".join([*parts, "## What happens in each\n", "\n".join(whys) + "\n"])
 
 
+README_TEXT = """\
+{exact} of {logs} generated logs with a known answer, one for each known way in which they mislead, are counted exactly,
+response by response, and the best other counter tried counts {best} exactly. What each trap is, and how to read this:
+[docs/traps.md](docs/traps.md).
+
+<details>
+<summary>Trap by trap, beside {names}</summary>
+
+{table}
+
+</details>
+"""
+
+
+def readme(text: str, rows: Sequence[Row], peers: Sequence[Peer]) -> str:
+    """The README with a new table between its marks."""
+    columns = [*zip(*(row.peers for row in rows), strict=True)]
+    exact = [sum(map(_is_exact, rows, column)) for column in columns]
+    said = README_TEXT.format(
+        exact=sum(_is_exact(row, row.ours) for row in rows),
+        logs=len(rows),
+        best=max(exact),
+        names=", ".join(f"{peer.name} {peer.version()}" for peer in peers),
+        table=table(rows, peers),
+    )
+    before, after = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
+    return f"{before}{MARKS[0]}\n{said}{MARKS[1]}{after}"
+
+
 def main() -> int:
-    """Print the table, or write the page."""
+    """Print the table, or write it into the README, and the page that explains it."""
     parser = argparse.ArgumentParser(description="Who falls into which trap?")
-    parser.add_argument("--markdown", nargs="?", type=Path, const=PAGE, help=f"write the page ({PAGE.name}) instead")
+    parser.add_argument(
+        "--markdown", action="store_true", help="write README.md and docs/traps.md instead; needs peers"
+    )
     options = parser.parse_args()
     peers = installed()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(all_traps(), peers, Path(folder))
     if options.markdown:
-        options.markdown.write_text(page(rows, peers))
+        PAGE.write_text(page(rows, peers))
+        README.write_text(readme(README.read_text(), rows, peers))
     else:
         print(table(rows, peers), *remarks(rows, peers), sep="\n")
     return 0 if all(row.is_right for row in rows) else 1
