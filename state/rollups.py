@@ -5,9 +5,8 @@ hours and days since the epoch, UTC. They are moved in the transaction that book
 """
 
 from collections.abc import Sequence
+from sqlite3 import Connection
 from typing import NamedTuple
-
-from state.database import Connection
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 

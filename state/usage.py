@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state import rollups
-from state.database import Connection, rows
+from state.database import Connection
 
 SOURCES = ("quarterdeck", "claude_code", "codex", "openclaw", "gemini", "opencode")
 SOURCE_IDS = {name: number for number, name in enumerate(SOURCES, 1)}
@@ -81,7 +81,7 @@ class Memory:
 
 _REMEMBERED = 4096
 _COLUMNS = UsageRow._fields
-_INSERT = (
+INSERT = (
     f"INSERT INTO usage (key_hash, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))})"
     " ON CONFLICT (key_hash) DO NOTHING"
 )
@@ -102,7 +102,7 @@ def book(tx: Connection, responses: Sequence[UsageRow], memory: Memory | None = 
         return booked
     last_id = tx.execute("SELECT ifnull(max(id), 0) FROM usage").fetchone()[0]
     before = tx.total_changes
-    tx.executemany(_INSERT, [(key_hash(row.source_id, row.key), *row) for row in responses])
+    tx.executemany(INSERT, [(key_hash(row.source_id, row.key), *row) for row in responses])
     booked.new = tx.total_changes - before
     if booked.new:
         rollups.add_new(tx, last_id)
@@ -140,7 +140,7 @@ class _Rebooking:
         return 0, None, place
 
     def _insert(self, report: UsageRow, place: int) -> None:
-        usage_id = self._tx.execute(_INSERT, (place, *report)).lastrowid
+        usage_id = self._tx.execute(INSERT, (place, *report)).lastrowid
         assert usage_id is not None, "it has just been inserted"
         rollups.take(self._tx, usage_id, 1)
         self._booked.new += 1
@@ -217,150 +217,3 @@ class _Rebooking:
         if new_parent is not None and new_parent == known_id:
             return False
         return bool(new_life < known_life)
-
-
-class Unpriced(Struct, frozen=True):
-    """A response that has no price, with all that a price depends on. Tokens."""
-
-    id: int
-    generation_id: int
-    run_id: int
-    at_ms: int
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    cache_write_5m_tokens: int | None
-    cache_write_1h_tokens: int | None
-    output_tokens: int
-    reasoning_tokens: int | None
-    factors: str | None
-
-
-def unpriced_models(connection: Connection) -> list[int]:
-    """The models of which some response has no price."""
-    sql = "SELECT id FROM models m WHERE EXISTS (SELECT 1 FROM usage WHERE cost_microusd IS NULL AND model_id = m.id)"
-    return [number for (number,) in connection.execute(sql)]
-
-
-def unpriced(connection: Connection, model_id: int, after_id: int, limit: int) -> list[Unpriced]:
-    """Responses of a model that have no price, in the order of their ids."""
-    columns = ", ".join(name for name in Unpriced.__struct_fields__ if name != "run_id")
-    return rows(
-        connection,
-        Unpriced,
-        f"SELECT {columns}, ifnull(run_id, 0) AS run_id FROM usage"
-        " WHERE cost_microusd IS NULL AND model_id = ? AND id > ? ORDER BY id LIMIT ?",
-        (model_id, after_id, limit),
-    )
-
-
-def price(tx: Connection, model_id: int, price_id: int | None, costs: Sequence[tuple[Unpriced, int]]) -> None:
-    """Give responses the price that they lacked; `costs` are micro-dollars."""
-    tx.executemany(
-        "UPDATE usage SET price_id = ?, cost_microusd = ? WHERE id = ?",
-        [(price_id, cost, one.id) for one, cost in costs],
-    )
-    repriced = [
-        rollups.Repriced(one.id, one.generation_id, one.run_id, model_id, one.at_ms, cost) for one, cost in costs
-    ]
-    rollups.add_costs(tx, repriced)
-
-
-class BookedResponse(Struct, frozen=True):
-    """One response as booked, in words, for a run's page."""
-
-    source: str
-    key: str
-    at_ms: int
-    model: str | None
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    cache_write_5m_tokens: int | None
-    cache_write_1h_tokens: int | None
-    output_tokens: int
-    reasoning_tokens: int | None
-    basis: str
-    confidence: str
-    cost_microusd: int | None
-    price_origin: str | None
-    """Whose price it is: the price list and its version, `config` or `local`."""
-    factors: str | None
-    raw: str | None
-    log: str | None
-    """The log that is the evidence."""
-    log_gone: int
-    offset: int | None
-
-
-_WORDS = (
-    "SELECT so.name AS source, u.key, u.at_ms, m.name AS model, u.input_tokens, u.cache_read_tokens,"
-    " u.cache_write_tokens, u.cache_write_5m_tokens, u.cache_write_1h_tokens, u.output_tokens, u.reasoning_tokens,"
-    f" CASE u.basis {' '.join(f'WHEN {number} THEN {name!r}' for number, name in enumerate(BASES))} END AS basis,"
-    f" CASE u.confidence {' '.join(f'WHEN {number} THEN {name!r}' for number, name in enumerate(CONFIDENCES))} END"
-    " AS confidence, u.cost_microusd, p.origin AS price_origin, u.factors, u.raw, l.path AS log,"
-    " l.gone_ms IS NOT NULL AS log_gone, u.offset"
-    " FROM usage u JOIN sources so ON so.id = u.source_id LEFT JOIN models m ON m.id = u.model_id"
-    " LEFT JOIN prices p ON p.id = u.price_id LEFT JOIN log_files l ON l.id = u.log_id"
-)
-
-
-def of_run(connection: Connection, run_id: int) -> list[BookedResponse]:
-    """What was booked for one run."""
-    return rows(connection, BookedResponse, f"{_WORDS} WHERE u.run_id = ? ORDER BY u.at_ms, u.id", (run_id,))
-
-
-def of_generation(connection: Connection, generation_id: int, limit: int) -> list[BookedResponse]:
-    """The latest responses of one conversation, newest first."""
-    sql = f"{_WORDS} WHERE u.generation_id = ? ORDER BY u.at_ms DESC, u.id DESC LIMIT ?"
-    return rows(connection, BookedResponse, sql, (generation_id, limit))
-
-
-def has_runs(connection: Connection, generation_id: int) -> bool:
-    """Whether we ever ran anything in this conversation."""
-    found = connection.execute("SELECT 1 FROM runs WHERE generation_id = ? LIMIT 1", (generation_id,)).fetchone()
-    return found is not None
-
-
-def run_at(connection: Connection, generation_id: int, at_ms: int) -> int | None:
-    """Our run in this conversation at that instant: what a client logged meanwhile is what the run used."""
-    found = connection.execute(
-        "SELECT id FROM runs WHERE generation_id = ? AND started_ms <= ? AND (ended_ms IS NULL OR ended_ms >= ?)"
-        " ORDER BY id DESC LIMIT 1",
-        (generation_id, at_ms, at_ms),
-    ).fetchone()
-    return found[0] if found else None
-
-
-def provisional_key(run_id: int) -> str:
-    """The key of what a run's own output told of its usage, while no log has told it."""
-    return f"run:{run_id}"
-
-
-def book_run(tx: Connection, row: UsageRow) -> None:
-    """Book what a run's own output told, under its provisional key; it may be taken away again, so it has no hash."""
-    usage_id = tx.execute(_INSERT, (None, *row)).lastrowid
-    assert usage_id is not None, "it has just been inserted"
-    rollups.take(tx, usage_id, 1)
-
-
-def drop_provisional(tx: Connection, run_id: int) -> bool:
-    """Take that row away again, now that the client's log tells. Returns whether there was one."""
-    found = tx.execute(
-        "SELECT id FROM usage WHERE run_id = ? AND key = ?", (run_id, provisional_key(run_id))
-    ).fetchone()
-    if found is None:
-        return False
-    rollups.take(tx, found[0], -1)
-    tx.execute("DELETE FROM usage WHERE id = ?", found)
-    return True
-
-
-def logged_tokens(connection: Connection, run_id: int) -> int | None:
-    """Tokens that a client's log tells of a run; None when no log has."""
-    found = connection.execute(
-        "SELECT sum(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens) FROM usage"
-        " WHERE run_id = ? AND log_id IS NOT NULL",
-        (run_id,),
-    ).fetchone()[0]
-    return None if found is None else int(found)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from engine.config.model import Config
 from engine.telemetry import metrics
-from state import board, logs, prices, sessions, spend, usage
+from state import board, logs, prices, responses, sessions, spend
 from state.database import Connection
 from tui.text import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -77,14 +77,14 @@ def cache_board(connection: Connection, rows: Iterable[board.BoardRow], now_ms: 
         if left and row.last_active_ms >= now_ms - DAY_MS:
             left -= 1
             standing = sessions.get(connection, row.id).generation_id
-            trend = _trend(_ratios(usage.of_generation(connection, standing, RATIOS))) if standing else None
+            trend = _trend(_ratios(responses.of_generation(connection, standing, RATIOS))) if standing else None
         found[row.id] = CacheFigures(ratio, trend)
     return found
 
 
 def conversation(connection: Connection, config: Config, generation: sessions.Generation) -> ConversationFigures:
     """What there is to say about one generation."""
-    latest = usage.of_generation(connection, generation.id, RATIOS)
+    latest = responses.of_generation(connection, generation.id, RATIOS)
     ratios = _ratios(latest)
     window = metrics.context_window(generation.context_window, *_windows_told(connection, config, generation.model))
     client = logs.client_totals(connection, generation.id)
@@ -111,7 +111,7 @@ def _difference(
     return uncached, read, written, output
 
 
-def _parts(of: logs.ClientTotals | sessions.Generation | usage.BookedResponse) -> tuple[int, int, int, int]:
+def _parts(of: logs.ClientTotals | sessions.Generation | responses.BookedResponse) -> tuple[int, int, int, int]:
     return of.input_tokens, of.cache_read_tokens, of.cache_write_tokens, of.output_tokens
 
 
@@ -124,7 +124,7 @@ def _windows_told(connection: Connection, config: Config, model: str | None) -> 
     return max(filter(None, own), default=None), max(filter(None, known), default=None)
 
 
-def _ratios(latest: Sequence[usage.BookedResponse]) -> list[float]:
+def _ratios(latest: Sequence[responses.BookedResponse]) -> list[float]:
     """Of the responses that had any input, oldest first; given newest first."""
     told = [metrics.cache_hit_ratio(*_parts(response)[:3]) for response in reversed(latest)]
     return [ratio for ratio in told if ratio is not None]

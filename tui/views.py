@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.contract.verdict import ReceiptPart, Verdict
 from engine.runtime.lease import holder
-from state import board, events, ledger, runs, sessions, skills, usage
+from state import board, events, ledger, responses, runs, sessions, skills
 from state.database import Connection
 from state.errors import NotFound
 from state.home import Home
@@ -112,7 +112,7 @@ class RunDetail(Struct, frozen=True):
     run: runs.Run
     verdict: Verdict | None
     parts: tuple[ReceiptPart, ...]
-    usage: tuple[usage.BookedResponse, ...]
+    usage: tuple[responses.BookedResponse, ...]
     raw: RawUsage | None
     """The usage as the agent itself reported it."""
     held: int
@@ -240,7 +240,7 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         run=clean_record(run),
         verdict=_decoded(run.verdict, Verdict),
         parts=_decoded(receipt.parts, tuple[ReceiptPart, ...]) or () if receipt else (),
-        usage=tuple(clean_record(row) for row in usage.of_run(connection, run.id)),
+        usage=tuple(clean_record(row) for row in responses.of_run(connection, run.id)),
         raw=reported(run.raw_usage),
         held=ledger.held_by(connection, run.id),
         generation=generation.number if generation else None,

@@ -20,7 +20,7 @@ from engine.contract.usage import (
 )
 from engine.runtime.pricing import Model, PriceBook, Priced
 from engine.telemetry.prices import DEFAULT_PROVIDERS
-from state import events, logs, sessions, usage
+from state import events, logs, run_usage, sessions, usage
 from state.database import Connection, Database
 from state.usage import UsageRow
 
@@ -145,7 +145,7 @@ class LogBook:
         for (log_id, rule), number in booked.repeated.items():
             logs.add_dropped(tx, log_id, {rule: number})
         for run_id in settled:
-            usage.drop_provisional(tx, run_id)
+            run_usage.drop_provisional(tx, run_id)
 
     def _part(
         self, tx: Connection, source: str, log_id: int, part: SessionPart, rows: list[UsageRow], settled: set[int]
@@ -153,11 +153,11 @@ class LogBook:
         generation_id = sessions.observe(tx, **msgspec.structs.asdict(part.session))
         if part.totals is not None:
             logs.note_totals(tx, generation_id, msgspec.convert(part.totals, logs.ClientTotals, from_attributes=True))
-        managed = usage.has_runs(tx, generation_id)
+        managed = run_usage.has_runs(tx, generation_id)
         source_id = usage.SOURCE_IDS[source]
         prices: dict[tuple[str | None, str], Priced | None] = {}
         for response in part.responses:
-            run_id = usage.run_at(tx, generation_id, response.at_ms) if managed else None
+            run_id = run_usage.run_at(tx, generation_id, response.at_ms) if managed else None
             if run_id is not None:
                 settled.add(run_id)
             named = response.model, response.provider

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from engine.contract.usage import Response
 from engine.runtime.pricing import Model, PriceBook
-from state import prices, usage
+from state import prices, unpriced
 from state.database import Database
-from state.usage import Unpriced
+from state.unpriced import Unpriced
 
 _AT_ONCE = 300
 
@@ -23,7 +23,7 @@ def reprice(database: Database, book: PriceBook) -> Iterator[None]:
         if priced.price_id is None:
             continue
         after = 0
-        while found := usage.unpriced(database.connection, model.id, after, _AT_ONCE):
+        while found := unpriced.responses(database.connection, model.id, after, _AT_ONCE):
             after = found[-1].id
             costs = [
                 (one, cost)
@@ -31,12 +31,12 @@ def reprice(database: Database, book: PriceBook) -> Iterator[None]:
                 if (cost := priced.cost_microusd(_response(one, model.name, model.provider))) is not None
             ]
             with database.transaction() as tx:
-                usage.price(tx, model.id, priced.price_id, costs)
+                unpriced.price(tx, model.id, priced.price_id, costs)
             yield
 
 
 def _unpriced(database: Database) -> list[prices.KnownModel]:
-    wanted = set(usage.unpriced_models(database.connection))
+    wanted = set(unpriced.models(database.connection))
     return [model for model in prices.known_models(database.connection) if model.id in wanted] if wanted else []
 
 

@@ -6,7 +6,7 @@ from engine.adapters.registry import adapter
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord
 from engine.telemetry.prices import local_price
-from state import claims, events, ledger, prices, runs, sessions, slots, usage
+from state import claims, events, ledger, prices, run_usage, runs, sessions, slots, usage
 from state.database import Connection
 
 _SLOT_STATES = {"succeeded": "finished", "interrupted": "interrupted", "cancelled": "interrupted"}
@@ -55,7 +55,7 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     if outcome == "could_not_start" or run.generation_id is None:
         return 0
     runs.note_raw_usage(tx, run.id, result.raw_usage if result else None)
-    logged = usage.logged_tokens(tx, run.id)
+    logged = run_usage.logged_tokens(tx, run.id)
     if logged is not None:
         return logged
     reported = result.usage if result else None
@@ -71,7 +71,7 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
         price_id = prices.note_price(tx, model_id, "local", text, now_ms)
     row = usage.UsageRow(
         source_id=usage.SOURCE_IDS[source],
-        key=usage.provisional_key(run.id),
+        key=run_usage.provisional_key(run.id),
         generation_id=run.generation_id,
         run_id=run.id,
         at_ms=now_ms,
@@ -88,5 +88,5 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
         price_id=price_id,
         cost_microusd=0 if free else used.cost_microusd,
     )
-    usage.book_run(tx, row)
+    run_usage.book_run(tx, row)
     return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens

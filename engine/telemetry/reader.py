@@ -26,7 +26,7 @@ from engine.telemetry.crew import Crew, Finished, Helper, Line, Lost, read_file
 from engine.telemetry.source import LogFile
 from engine.telemetry.watcher import Changed, NotWatched, Watcher
 
-SWEEP_S = 3.0
+SWEEP_S = 5.0
 PROGRESS_S = 0.2
 PIPE_BYTES = 1024 * 1024
 HOLD_BYTES = 96 * 1024

@@ -14,7 +14,7 @@ import pytest
 
 from engine.config.model import Budget, Config
 from engine.runtime import boards
-from state import board, ledger, sessions, spend, usage
+from state import board, ledger, responses, sessions, spend, usage
 from state.database import open_writer
 from state.home import Home
 from state.spend import Span
@@ -110,7 +110,7 @@ def test_panes(year):
         "tok/min, last hour": lambda: spend.per_minute(connection, NOW_MS - 3_600_000, NOW_MS),
         "budgets pane: 4 windows": lambda: boards.budget_board(connection, config, NOW_MS),
         "a budget of a month": lambda: ledger.book(connection, "b", month, NOW_MS, ledger.Filter(source="codex")),
-        "session page: responses": lambda: usage.of_generation(connection, any_one, 200),
+        "session page: responses": lambda: responses.of_generation(connection, any_one, 200),
         "usage --by day, this week": lambda: spend.by(connection, "day", Span(week)),
         "usage --by model, this month": lambda: spend.by(connection, "model", Span(month)),
         "usage, ever": lambda: spend.totals(connection),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from state import logs, sessions, usage
+from state import logs, responses, run_usage, sessions, unpriced, usage
 from state.rollups import Sums
 
 DAY_MS = 86_400_000
@@ -159,17 +159,17 @@ def test_what_a_run_reported_gives_way_to_what_its_log_tells(house):
     generation = house.next_generation(session, "p1")
     run = house.run(generation_id=generation, session_id=session, started_ms=1000)
     with house.database.transaction() as tx:
-        usage.book_run(tx, house.row(generation, usage.provisional_key(run), (9, 0, 0, 9), run_id=run))
-    assert usage.logged_tokens(house.connection, run) is None
-    assert usage.has_runs(house.connection, generation)
-    assert usage.run_at(house.connection, generation, 999) is None
-    assert usage.run_at(house.connection, generation, 1500) == run
+        run_usage.book_run(tx, house.row(generation, run_usage.provisional_key(run), (9, 0, 0, 9), run_id=run))
+    assert run_usage.logged_tokens(house.connection, run) is None
+    assert run_usage.has_runs(house.connection, generation)
+    assert run_usage.run_at(house.connection, generation, 999) is None
+    assert run_usage.run_at(house.connection, generation, 1500) == run
     house.book(house.row(generation, "msg_1", (5, 0, 0, 5), run_id=run, log_id=house.log()))
     with house.database.transaction() as tx:
-        assert usage.drop_provisional(tx, run) is True
-        assert usage.drop_provisional(tx, run) is False
-    assert usage.logged_tokens(house.connection, run) == 10
-    assert [row.key for row in usage.of_run(house.connection, run)] == ["msg_1"]
+        assert run_usage.drop_provisional(tx, run) is True
+        assert run_usage.drop_provisional(tx, run) is False
+    assert run_usage.logged_tokens(house.connection, run) == 10
+    assert [row.key for row in responses.of_run(house.connection, run)] == ["msg_1"]
     assert sums(house, "usage_hours") == sums(house, "usage", usage_sums=True)
 
 
@@ -178,13 +178,13 @@ def test_a_response_gets_the_price_that_it_lacked(house):
     for number in range(5):
         cost = None if number % 2 else 7
         house.book(house.row(generation, str(number), (number, 0, 0, 1), model="m1", cost_microusd=cost, at_ms=number))
-    assert usage.unpriced_models(house.connection) == [model]
-    found = usage.unpriced(house.connection, model, 0, 10)
+    assert unpriced.models(house.connection) == [model]
+    found = unpriced.responses(house.connection, model, 0, 10)
     assert [one.input_tokens for one in found] == [1, 3]
-    assert usage.unpriced(house.connection, model, found[0].id, 10) == found[1:]
+    assert unpriced.responses(house.connection, model, found[0].id, 10) == found[1:]
     with house.database.transaction() as tx:
-        usage.price(tx, model, None, [(one, 100) for one in found])
-    assert usage.unpriced_models(house.connection) == []
+        unpriced.price(tx, model, None, [(one, 100) for one in found])
+    assert unpriced.models(house.connection) == []
     whole = sums(house, "usage", usage_sums=True)
     assert (whole.cost_microusd, whole.unpriced) == (221, 0)
     for table in ("usage_minutes", "usage_hours", "usage_days", "generations"):

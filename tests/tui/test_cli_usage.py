@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from engine.contract.clock import iso
-from state import logs, prices, runs, sessions, usage
+from state import logs, prices, runs, sessions
+from state.responses import BookedResponse
 from state.rollups import SUMMED, Sums
 from state.spend import EVER, GROUPS, Group, Span
 from tui.cli import generations
@@ -35,7 +36,7 @@ COVERAGE = {
 
 
 def response(**fields):
-    values = dict.fromkeys(usage.BookedResponse.__struct_fields__) | {
+    values = dict.fromkeys(BookedResponse.__struct_fields__) | {
         "source": "codex",
         "input_tokens": 1,
         "cache_read_tokens": 2,
@@ -44,7 +45,7 @@ def response(**fields):
         "basis": "per_run",
         "confidence": "final",
     }
-    return usage.BookedResponse(**(values | fields))
+    return BookedResponse(**(values | fields))
 
 
 @pytest.mark.parametrize(

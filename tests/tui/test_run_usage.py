@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from state import runs, usage
+from state import runs
+from state.responses import BookedResponse
 from tui.reported import reported
 from tui.screens.run import page_lines
 from tui.screens.run_usage import usage_lines
@@ -16,7 +17,7 @@ RUN = dict.fromkeys(runs.Run.__struct_fields__) | {
     "task": "do it", "workspace": "/w", "can_read": "[]", "can_write": "[]", "inject": "[]", "state": "settled",
     "outcome": "succeeded", "estimate_tokens": 210, "verdict": "{}", "requested_ms": 0, "started_ms": 0, "ended_ms": 9,
 }  # fmt: skip
-RESPONSE = dict.fromkeys(usage.BookedResponse.__struct_fields__) | {
+RESPONSE = dict.fromkeys(BookedResponse.__struct_fields__) | {
     "source": "claude_code", "key": "k", "at_ms": 0, "model": "haiku-4", "input_tokens": 41, "log_gone": 0,
     "cache_read_tokens": 12_038, "cache_write_tokens": 18, "output_tokens": 512, "basis": "per_run",
     "confidence": "final", "cost_microusd": 4_100, "price_origin": "genai-prices 0.2.3",
@@ -41,7 +42,7 @@ def detail(*responses, raw=None, **run):
         "errors": (),
         "held": 0,
     }
-    booked = tuple(usage.BookedResponse(**RESPONSE | response) for response in responses)
+    booked = tuple(BookedResponse(**RESPONSE | response) for response in responses)
     return RunDetail(run=row, usage=booked, raw=reported(json.dumps(raw) if raw is not None else None), **given)
 
 

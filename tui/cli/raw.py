@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from state import runs, sessions, usage
+from state import responses, runs, sessions
 from state.database import Connection
 from state.spend import Span
 from tui.cli.sums import booked_view, cost_cell
@@ -66,7 +66,7 @@ def _is_of(connection: Connection, run: runs.Run, source: str | None) -> bool:
 
 
 def _row(connection: Connection, run: runs.Run) -> dict[str, Any]:
-    booked = booked_view(usage.of_run(connection, run.id))
+    booked = booked_view(responses.of_run(connection, run.id))
     basis, confidence = (booked.pop("basis"), booked.pop("confidence")) if booked else (None, None)
     return {
         "run": run.id,

@@ -12,7 +12,7 @@ from engine.contract.orders import Lane, RunRequest, StopRun, Trigger
 from engine.runtime.client import Client
 from engine.runtime.settings import load_strict
 from engine.sessions.reuse import WORDS
-from state import runs, usage
+from state import responses, runs
 from state.database import Connection, open_reader
 from state.errors import EngineUnavailable, NotFound
 from state.home import Home
@@ -126,7 +126,7 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "receipt": {"parts": msgspec.json.decode(kept.parts), "tokens": kept.tokens, "chars": kept.chars}
         if kept
         else None,
-        "usage": booked_view(usage.of_run(connection, run.id)),
+        "usage": booked_view(responses.of_run(connection, run.id)),
         "raw": reported(run),
         "agent": run.agent,
         "adapter": run.adapter,

@@ -7,8 +7,9 @@ A sum of money is unknown (`None`) when none of its responses has a price; where
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from state.responses import BookedResponse
 from state.rollups import Sums
-from state.usage import BASES, CONFIDENCES, BookedResponse
+from state.usage import BASES, CONFIDENCES
 from tui.text import money
 
 

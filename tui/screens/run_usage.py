@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from state.usage import BASES, CONFIDENCES, BookedResponse
+from state.responses import BookedResponse
+from state.usage import BASES, CONFIDENCES
 from tui.text import cost, money, plural
 from tui.theme import Tone
 from tui.views import RunDetail

@@ -9,7 +9,7 @@ from engine.contract.usage import Cursor, Discovered, Gone, LogBatch, Progress, 
 from engine.runtime.ingest import Lines
 from engine.runtime.log_book import SCAN_NOTICE, LogBook
 from engine.runtime.pricing import PriceBook
-from state import events, logs, runs, sessions, spend, usage
+from state import events, logs, responses, run_usage, runs, sessions, spend, usage
 from state.database import open_writer
 from state.home import find_home
 
@@ -93,11 +93,13 @@ def test_what_a_client_logs_during_our_run_is_the_runs_usage_once(books):
         )
         run = runs.add(tx, RUN | {"generation_id": generation, "session_id": session})
         runs.mark_started(tx, run, 900)
-        told = usage.UsageRow(2, usage.provisional_key(run), generation, run, 1100, None, 9, 0, 0, 0, 0, 9, None, 2, 1)
+        told = usage.UsageRow(
+            2, run_usage.provisional_key(run), generation, run, 1100, None, 9, 0, 0, 0, 0, 9, None, 2, 1
+        )
         usage.book(tx, [told])
     books.write(batch("/l", "k1", "k2", at_ms=1000), batch("/l", "k0", at_ms=800))
-    assert sorted(row.key for row in usage.of_run(books.connection, run)) == ["k1", "k2"]
-    assert usage.logged_tokens(books.connection, run) == 20
+    assert sorted(row.key for row in responses.of_run(books.connection, run)) == ["k1", "k2"]
+    assert run_usage.logged_tokens(books.connection, run) == 20
     assert spend.totals(books.connection).tokens == 30
     assert {group.label for group in spend.by(books.connection, "agent")} == {"coder"}
 
