@@ -7,7 +7,6 @@ closed and, while it follows, when stdin ends: then the engine is gone or wants 
 import contextlib
 import fcntl
 import gc
-import math
 import os
 import queue
 import select
@@ -20,18 +19,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.contract.usage import CatchUp, CaughtUp, Gone, Progress, ReaderMessage, ReaderSetup, Unreadable
+from engine.contract.usage import CatchUp, CaughtUp, Gone, Progress, ReaderSetup, Unreadable
 from engine.telemetry.catalog import Survey, folder_of, is_read, missing, stamp, survey, survey_path
 from engine.telemetry.crew import Crew, Finished, Helper, Line, Lost, read_file
+from engine.telemetry.outlet import HOLD_S, Outlet
 from engine.telemetry.source import LogFile
 from engine.telemetry.watcher import Changed, NotWatched, Watcher
 
 SWEEP_S = 5.0
 PROGRESS_S = 0.2
 PIPE_BYTES = 1024 * 1024
-HOLD_BYTES = 96 * 1024
-HOLD_S = 0.05
-"""While helpers read, their lines are sent in portions of this size, or this often."""
 
 Event = Changed | NotWatched | CatchUp | Line | Finished | Lost
 Stamp = tuple[int, int, int, int]
@@ -42,9 +39,8 @@ class Reader:
 
     def __init__(self, setup: ReaderSetup, send: Callable[[bytes], None], events: "queue.Queue[Event]") -> None:
         self._setup = setup
-        self._send_line = send
+        self._outlet = Outlet(send)
         self._events = events
-        self._encoder = msgspec.json.Encoder()
         self._cursors = {cursor.path: cursor for cursor in setup.cursors}
         self._looked: dict[str, Stamp] = {}
         self._why: dict[str, str] = {}
@@ -57,8 +53,6 @@ class Reader:
         self._queued = {file.path: stamp(file) for file in self._stale}
         self._crew: Crew | None = None
         self._done: deque[Finished | Lost] = deque()
-        self._held: list[bytes] = []
-        self._held_bytes, self._flush_at = 0, math.inf
         self._progress = Progress(0, 0, 0, 0, scanning=True)
         self._next_progress = self._next_sweep = 0.0
 
@@ -70,7 +64,7 @@ class Reader:
 
     def run(self) -> None:
         """Until everything is read or, when following, for ever."""
-        self._send(self._archive.discovered())
+        self._outlet.send(self._archive.discovered())
         self._take_stock(self._archive)
         self._watch()
         self._first_scan()
@@ -102,7 +96,7 @@ class Reader:
             self._count_done(file)
         self._queued.clear()
         self._progress = msgspec.structs.replace(self._progress, scanning=False)
-        self._send(self._progress)
+        self._outlet.send(self._progress)
 
     def _scan_with(self, crew: Crew, waiting: deque[int]) -> None:
         """Give each helper a file after the other, until none is left or no helper."""
@@ -111,8 +105,8 @@ class Reader:
             self._give(helper, waiting)
         while crew.helpers:
             self._take_events(HOLD_S)
-            if time.monotonic() >= self._flush_at:
-                self._flush()
+            if time.monotonic() >= self._outlet.due_at:
+                self._outlet.flush()
             self._read_live()
             while self._done:
                 event = self._done.popleft()
@@ -125,7 +119,7 @@ class Reader:
                     crew.helpers.remove(event.helper)
                 else:
                     self._give(event.helper, waiting)
-        self._flush()
+        self._outlet.flush()
 
     def _give(self, helper: Helper, waiting: deque[int]) -> None:
         while waiting:
@@ -158,7 +152,7 @@ class Reader:
         for file in self._sweep().files:
             self._read(file)
         for token in tokens:
-            self._send(CaughtUp(token))
+            self._outlet.send(CaughtUp(token))
 
     def _count_done(self, file: LogFile) -> None:
         done = self._progress
@@ -167,7 +161,7 @@ class Reader:
         )
         if time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_S
-            self._send(self._progress)
+            self._outlet.send(self._progress)
 
     def _take_events(self, wait_s: float) -> None:
         """Note what has come, waiting at most so long for the first; sweep when it is time."""
@@ -192,7 +186,7 @@ class Reader:
             case CatchUp(token):
                 self._tokens.append(token)
             case Line(helper, line):
-                self._hold(line)
+                self._outlet.hold(line)
                 helper.taken()
             case Finished() | Lost():
                 self._done.append(event)
@@ -227,7 +221,7 @@ class Reader:
             del self._cursors[path]
             self._looked.pop(path, None)
         if gone:
-            self._send(Gone(gone))
+            self._outlet.send(Gone(gone))
 
     def _watch(self) -> None:
         if self._setup.follow:
@@ -244,42 +238,23 @@ class Reader:
         if not self._is_stale(file):
             return
         self._looked[file.path] = stamp(file)
-        for found in read_file(file, self._cursors.get(file.path), self._archive, self._encoder):
+        for found in read_file(file, self._cursors.get(file.path), self._archive, self._outlet.encoder):
             if found.cursor is None:
                 self._report(msgspec.json.decode(found.line, type=Unreadable))
                 if found.again:
                     del self._looked[file.path]
                 continue
             self._cursors[file.path] = found.cursor
-            self._hold(found.line + b"\n")
-            if not self._queued or time.monotonic() >= self._flush_at:
-                self._flush()
+            self._outlet.hold(found.line + b"\n")
+            if not self._queued or time.monotonic() >= self._outlet.due_at:
+                self._outlet.flush()
             self._why.pop(file.path, None)
             between()
-
-    def _hold(self, line: bytes) -> None:
-        """Send it with what comes next: the engine writes a few long transactions sooner than many short ones."""
-        if not self._held:
-            self._flush_at = time.monotonic() + HOLD_S
-        self._held.append(line)
-        self._held_bytes += len(line)
-        if self._held_bytes >= HOLD_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._held:
-            self._send_line(b"".join(self._held))
-            self._held.clear()
-        self._held_bytes, self._flush_at = 0, math.inf
-
-    def _send(self, message: ReaderMessage) -> None:
-        self._flush()  # what is held was told earlier
-        self._send_line(self._encoder.encode(message) + b"\n")
 
     def _report(self, problem: Unreadable) -> None:
         if self._why.get(problem.path) != problem.why:
             self._why[problem.path] = problem.why
-            self._send(problem)
+            self._outlet.send(problem)
 
 
 def _write(line: bytes) -> None:

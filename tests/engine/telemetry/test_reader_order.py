@@ -4,9 +4,10 @@ import os
 import queue
 
 import msgspec
+import pytest
 
 from engine.contract.usage import LogBatch, ReaderMessage, ReaderSetup
-from engine.telemetry import line_log
+from engine.telemetry import line_log, outlet
 from engine.telemetry.reader import Reader
 from engine.telemetry.watcher import Changed
 
@@ -21,6 +22,12 @@ def write_five(home):
     for age, path in enumerate(paths):
         os.utime(path, (2_000_000 - age, 2_000_000 - age))
     return paths
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Each batch is sent by itself, so that a test can tell what happens between two."""
+    monkeypatch.setattr(outlet, "HOLD_BYTES", 0)
 
 
 def keys_sent(home, react):
