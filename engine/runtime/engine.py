@@ -21,6 +21,7 @@ from engine.runtime.orders import Orders
 from engine.runtime.pricing import PriceBook
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
+from engine.telemetry.collector import let_rows_pass
 from state import events, sessions, skills, spool
 from state.database import Database, open_writer
 from state.errors import LeaseLost, QuarterdeckError
@@ -240,4 +241,5 @@ async def _main(home: Home, *, stay: bool) -> None:
 def run_engine(home: Home, *, stay: bool) -> None:
     """Be the engine until it is over. Raises EngineUnavailable when another one lives, StateError when it cannot."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    let_rows_pass()
     asyncio.run(_main(home, stay=stay))

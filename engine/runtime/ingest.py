@@ -14,6 +14,7 @@ from engine.runtime.log_book import LogBook
 from engine.runtime.pricing import PriceBook
 from engine.runtime.repricing import reprice, unpriced_models
 from engine.telemetry.catalog import all_read
+from engine.telemetry.collector import let_rows_pass
 from engine.telemetry.roots import log_roots
 from state.database import Database
 
@@ -46,6 +47,7 @@ class Lines:
 
 def ingest_once(database: Database, clock: Clock, environ: Mapping[str, str], prices: PriceBook) -> None:
     """Read everything that is on disk now, without an engine. The caller holds the lease."""
+    let_rows_pass()
     book = LogBook(database, clock, prices)
     cursors = book.cursors()
     if not all_read(log_roots(environ), cursors):

@@ -26,7 +26,7 @@ from state.usage import UsageRow
 
 SCAN_NOTICE = "scan"
 _DISCOVERED_AT_ONCE = 500
-_AIM_S = 0.008
+_AIM_S = 0.006
 """What one transaction of the write connection should take: a reservation may be waiting for it."""
 _BATCH_WEIGHT = 8
 """A batch costs as much as so many responses, however few it has."""

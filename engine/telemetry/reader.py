@@ -6,7 +6,6 @@ closed and, while it follows, when stdin ends: then the engine is gone or wants 
 
 import contextlib
 import fcntl
-import gc
 import os
 import queue
 import select
@@ -21,6 +20,7 @@ import msgspec
 
 from engine.contract.usage import CatchUp, CaughtUp, Gone, Progress, ReaderSetup, Unreadable
 from engine.telemetry.catalog import Survey, folder_of, is_read, missing, stamp, survey, survey_path
+from engine.telemetry.collector import let_rows_pass
 from engine.telemetry.crew import Crew, Finished, Helper, Line, Lost, read_file
 from engine.telemetry.outlet import HOLD_S, Outlet
 from engine.telemetry.source import LogFile
@@ -291,7 +291,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the console's to answer
     setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=ReaderSetup)
     os.nice(10)
-    gc.set_threshold(50_000, 20, 100)  # rows come and go by the thousand, and hardly one is part of a circle
+    let_rows_pass()
     with contextlib.suppress(OSError):  # fewer, longer writes of the engine; where it is not allowed, more of them
         fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     events: queue.Queue[Event] = queue.Queue()
