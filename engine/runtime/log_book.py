@@ -25,9 +25,11 @@ from state.database import Connection, Database
 from state.usage import UsageRow
 
 SCAN_NOTICE = "scan"
-_DISCOVERED_AT_ONCE = 500
+_DISCOVERED_AT_ONCE = 150
 _AIM_S = 0.006
 """What one transaction of the write connection should take: a reservation may be waiting for it."""
+_CHECKPOINT_S = 0.020
+"""After how much writing a checkpoint is due; left to SQLite it comes inside a transaction."""
 _BATCH_WEIGHT = 8
 """A batch costs as much as so many responses, however few it has."""
 _LATEST_MS = 253_402_300_799_000
@@ -49,6 +51,7 @@ class LogBook:
         self._problems = {path for path, _ in logs.problems(database.connection)}
         self._scanning = True  # an engine that died in mid scan has left its notice: the first end takes it away
         self._room = 500.0
+        self._written_s = 0.0
 
     def cursors(self) -> tuple[Cursor, ...]:
         """How far each log has been read."""
@@ -80,6 +83,11 @@ class LogBook:
                 took = time.perf_counter() - started
                 self._room = min(4000.0, max(50.0, self._room * min(2.0, max(0.5, _AIM_S / took))))
                 yield
+                self._written_s += took
+                if self._written_s >= _CHECKPOINT_S:
+                    self._written_s = 0.0
+                    self._database.checkpoint()
+                    yield
             elif isinstance(first, Discovered):
                 for sessions_found in _sliced(first.sessions, _DISCOVERED_AT_ONCE):
                     with self._database.transaction(durable=False) as tx:
