@@ -71,9 +71,13 @@ def files(connection: Connection) -> list[LogFile]:
     return rows(connection, LogFile, "SELECT * FROM log_files")
 
 
+def file_at(connection: Connection, path: str) -> LogFile | None:
+    return row(connection, LogFile, "SELECT * FROM log_files WHERE path = ?", (path,))
+
+
 def advance(tx: Connection, log: LogFile, refused: dict[str, int], dropped: dict[str, int], restarted: bool) -> int:
     """Note how far a log is read now; counts add up unless it was read from the start again. Returns its id."""
-    old = row(tx, LogFile, "SELECT * FROM log_files WHERE path = ?", (log.path,))
+    old = file_at(tx, log.path)
     lines = log.lines
     if old is not None and restarted:
         tx.execute("DELETE FROM copies WHERE log_id = ?", (old.id,))
@@ -182,8 +186,8 @@ def copied(connection: Connection, generation_id: int) -> tuple[int, int, int, i
     """Tokens of the responses that this conversation's log repeats from others: input, cache read and write, output."""
     found = connection.execute(
         "SELECT ifnull(sum(input_tokens), 0), ifnull(sum(cache_read_tokens), 0), ifnull(sum(cache_write_tokens), 0),"
-        " ifnull(sum(output_tokens), 0) FROM copies WHERE generation_id = ?",
-        (generation_id,),
+        f" ifnull(sum(output_tokens), 0) FROM usage WHERE {_COPIED}",
+        (generation_id, generation_id),
     ).fetchone()
     return found[0], found[1], found[2], found[3]
 
@@ -191,10 +195,14 @@ def copied(connection: Connection, generation_id: int) -> tuple[int, int, int, i
 def copied_from(connection: Connection, generation_id: int) -> list[tuple[int, int]]:
     """(session, responses) that this conversation's logs repeat, the most first."""
     sql = (
-        "SELECT g.session_id, sum(c.responses) FROM copies c JOIN generations g ON g.id = c.owner_id"
-        " WHERE c.generation_id = ? GROUP BY 1 ORDER BY 2 DESC"
+        f"SELECT g.session_id, count(*) FROM (SELECT generation_id FROM usage WHERE {_COPIED}) u"
+        " JOIN generations g ON g.id = u.generation_id GROUP BY 1 ORDER BY 2 DESC"
     )
-    return [(session, responses) for session, responses in connection.execute(sql, (generation_id,))]
+    return [(session, responses) for session, responses in connection.execute(sql, (generation_id, generation_id))]
+
+
+_COPIED = "id IN (SELECT usage_id FROM copies WHERE generation_id = ?) AND generation_id != ?"
+"""A response that has since become this conversation's own is none that it repeats."""
 
 
 def note_limit(tx: Connection, limit: RateLimit) -> None:

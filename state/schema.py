@@ -185,11 +185,10 @@ CREATE INDEX usage_by_run ON usage (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX usage_by_generation ON usage (generation_id, at_ms);
 CREATE INDEX usage_unpriced ON usage (model_id) WHERE cost_microusd IS NULL;
 CREATE TABLE copies (
-    log_id INTEGER NOT NULL, owner_id INTEGER NOT NULL, generation_id INTEGER NOT NULL, responses INTEGER NOT NULL,
-    input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL, PRIMARY KEY (log_id, owner_id, generation_id)
+    generation_id INTEGER NOT NULL, usage_id INTEGER NOT NULL, log_id INTEGER NOT NULL,
+    PRIMARY KEY (generation_id, usage_id, log_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX copies_by_generation ON copies (generation_id);
+CREATE INDEX copies_by_log ON copies (log_id);
 CREATE TABLE client_totals (
     generation_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
     cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,

@@ -87,7 +87,7 @@ def _union(units: tuple[int, ...], span: Span) -> tuple[str, list[int]]:
     parameters: list[int] = []
     for unit, start, end in _cover(units, span.since_ms, span.until_ms):
         parts.append(_PART[unit])
-        parameters += [start, end] if unit > 1 else [start // MINUTE_MS, start, end]
+        parameters += [start, end] if unit > 1 else [start // MINUTE_MS, (end - 1) // MINUTE_MS, start, end]
     return " UNION ALL ".join(parts) or f"{_PART[units[0]]} AND 0", parameters or [0, 0]
 
 
@@ -96,10 +96,10 @@ _PART = {
     unit: f"SELECT at * {unit} AS start_ms, {_DIMENSIONS}, {', '.join(SUMMED)} FROM {table} WHERE at >= ? AND at < ?"
     for table, unit in UNITS.items()
 } | {
-    # Single responses of one minute, found by the conversations that were active in it.
+    # Single responses of a minute or two, found by the conversations that were active then.
     1: f"SELECT at_ms / {MINUTE_MS} * {MINUTE_MS} AS start_ms, generation_id, ifnull(run_id, 0) AS run_id,"
     f" ifnull(model_id, 0) AS model_id, {OF_USAGE} FROM usage"
-    " WHERE generation_id IN (SELECT generation_id FROM usage_minutes WHERE at = ?)"
+    " WHERE generation_id IN (SELECT generation_id FROM usage_minutes WHERE at BETWEEN ? AND ?)"
     " AND at_ms >= ? AND at_ms < ? GROUP BY 1, 2, 3, 4"
 }
 

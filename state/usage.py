@@ -8,7 +8,7 @@ link.
 
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -64,22 +64,16 @@ class Memory:
     """What a booking must know of the ones before it, while the same process reads on."""
 
     def __init__(self) -> None:
-        self.rereading: set[int] = set()
-        """Logs that are being read from their start again, whose own rows are no repetition."""
-        self.linked: dict[tuple[int, str], None] = {}
-        """Copies that are linked already, the latest: a log may tell a copied response on several rows, too."""
+        self.rereading: dict[int, int] = {}
+        """Logs that were read from their start again, with how far they had been read before: up to there their own
+        rows are no repetition."""
 
-    def links_anew(self, log_id: int, key: str) -> bool:
-        """Whether this log repeats this response for the first time."""
-        if (log_id, key) in self.linked:
-            return False
-        self.linked[log_id, key] = None
-        if len(self.linked) > _REMEMBERED:
-            del self.linked[next(iter(self.linked))]
-        return True
+    def is_reread(self, report: UsageRow) -> bool:
+        """Whether this report was read before, by us."""
+        before = None if report.log_id is None else self.rereading.get(report.log_id)
+        return before is not None and (report.offset or 0) < before
 
 
-_REMEMBERED = 4096
 _COLUMNS = UsageRow._fields
 INSERT = (
     f"INSERT INTO usage (key_hash, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))})"
@@ -119,7 +113,7 @@ class _Rebooking:
         self._booked = booked
         self._last_id = last_id
         self._memory = memory
-        self._elders: dict[tuple[int, int], bool] = {}
+        self._elders: dict[tuple[int, int | None, int, int | None], bool] = {}
 
     def run(self, responses: Sequence[UsageRow]) -> None:
         for report in responses:
@@ -146,74 +140,72 @@ class _Rebooking:
         self._booked.new += 1
 
     def _again(self, usage_id: int, known: UsageRow, report: UsageRow) -> None:
-        takes_over = known.generation_id != report.generation_id and self._is_elder(
-            report.generation_id, known.generation_id
-        )
+        takes_over = known.generation_id != report.generation_id and self._is_elder(report, known)
         owner, other = (report, known) if takes_over else (known, report)
         better = (report.output_tokens, report.confidence == _FINAL) > (known.output_tokens, known.confidence == _FINAL)
         winner = report if better else known
+        evidence = owner if takes_over else winner if winner.log_id is not None else report
         row = winner._replace(
             generation_id=owner.generation_id,
             run_id=owner.run_id,
             at_ms=min(known.at_ms, report.at_ms),
-            log_id=owner.log_id if takes_over else winner.log_id,
-            offset=owner.offset if takes_over else winner.offset,
+            log_id=evidence.log_id,
+            offset=evidence.offset,
         )
         if row != known:
             rollups.take(self._tx, usage_id, -1)
             self._tx.execute(_UPDATE, (*row, usage_id))
             rollups.take(self._tx, usage_id, 1)
             self._booked.changed += 1
-        self._note(owner, other, known, report)
+        if known.log_id is not None and other.log_id is not None:
+            self._note(usage_id, owner, other, known, report)
 
-    def _note(self, owner: UsageRow, other: UsageRow, known: UsageRow, report: UsageRow) -> None:
+    def _note(self, usage_id: int, owner: UsageRow, other: UsageRow, known: UsageRow, report: UsageRow) -> None:
         """Count the repetition, and link the conversation that repeats it."""
-        if other.log_id is None:
-            return
-        if owner.log_id == other.log_id and owner.generation_id == other.generation_id:
-            if known.offset != report.offset and other.log_id not in self._memory.rereading:
+        assert other.log_id is not None, "asked only for what a log tells"
+        if owner.generation_id != other.generation_id:
+            linked = self._tx.execute(
+                "INSERT INTO copies (usage_id, generation_id, log_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (usage_id, other.generation_id, other.log_id),
+            )
+            if linked.rowcount:
+                self._count(other.log_id, "copy")
+            elif not self._memory.is_reread(report):
                 self._count(other.log_id, "stream")
-            return
-        if owner.generation_id == other.generation_id:
+        elif owner.log_id != other.log_id:
             self._count(other.log_id, "replay")
-            return
-        if not self._memory.links_anew(other.log_id, other.key):
+        elif known.offset != report.offset and not self._memory.is_reread(report):
             self._count(other.log_id, "stream")
-            return
-        self._count(other.log_id, "copy")
-        tokens = (owner.input_tokens, owner.cache_read_tokens, owner.cache_write_tokens, owner.output_tokens)
-        self._tx.execute(
-            "INSERT INTO copies VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET responses = responses + 1,"
-            " input_tokens = input_tokens + excluded.input_tokens,"
-            " cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,"
-            " cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,"
-            " output_tokens = output_tokens + excluded.output_tokens",
-            (other.log_id, owner.generation_id, other.generation_id, *tokens),
-        )
 
     def _count(self, log_id: int, rule: str) -> None:
         repeated = self._booked.repeated
         repeated[log_id, rule] = repeated.get((log_id, rule), 0) + 1
 
-    def _is_elder(self, new: int, known: int) -> bool:
+    def _is_elder(self, report: UsageRow, known: UsageRow) -> bool:
         """Whether the conversation that reports now had the response before the one that it is booked for.
 
         The fork that names its parent is the younger. Else the one that began first, and of two that began alike (a
-        copy begins with the copied rows) the one that ended first: the other was continued.
+        copy begins with the copied rows) the one whose log was last written earlier: the other was continued. All of
+        this is known from a log's first batch on, so that no verdict depends on how far a log is read.
         """
-        if (new, known) not in self._elders:
-            self._elders[new, known] = self._decide_elder(new, known)
-        return self._elders[new, known]
+        pair = (report.generation_id, report.log_id, known.generation_id, known.log_id)
+        if pair not in self._elders:
+            self._elders[pair] = self._decide_elder(*pair)
+        return self._elders[pair]
 
-    def _decide_elder(self, new: int, known: int) -> bool:
-        sql = (
-            "SELECT g.provider_id, g.forked_from, g.started_ms, s.last_active_ms, g.id FROM generations g"
-            " JOIN sessions s ON s.id = g.session_id WHERE g.id = ?"
-        )
-        new_id, new_parent, *new_life = self._tx.execute(sql, (new,)).fetchone()
-        known_id, known_parent, *known_life = self._tx.execute(sql, (known,)).fetchone()
-        if known_parent is not None and known_parent == new_id:
+    def _decide_elder(self, new: int, new_log: int | None, known: int, known_log: int | None) -> bool:
+        new_parent, *new_life = self._life(new, new_log)
+        known_parent, *known_life = self._life(known, known_log)
+        if known_parent is not None and known_parent == new_life[-1]:
             return True
-        if new_parent is not None and new_parent == known_id:
+        if new_parent is not None and new_parent == known_life[-1]:
             return False
         return bool(new_life < known_life)
+
+    def _life(self, generation_id: int, log_id: int | None) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = self._tx.execute(
+            "SELECT g.forked_from, g.started_ms, ifnull((SELECT mtime_ns FROM log_files WHERE id = ?), 0),"
+            " ifnull(g.provider_id, '') FROM generations g WHERE g.id = ?",
+            (log_id, generation_id),
+        ).fetchone()
+        return found

@@ -137,11 +137,12 @@ class LogBook:
         for batch in batches:
             restarted = batch.restarted or batch.cursor.path in self._gone
             self._gone.discard(batch.cursor.path)
+            before = logs.file_at(tx, batch.cursor.path) if restarted else None
             log_id = logs.advance(
                 tx, _log_file(batch.cursor, batch, self._clock.now_ms()), batch.refused, batch.dropped, restarted
             )
             if restarted:
-                self._memory.rereading.add(log_id)
+                self._memory.rereading[log_id] = before.offset if before else 0
             if batch.cursor.path in self._problems:
                 self._problems.discard(batch.cursor.path)
                 logs.forget_problem(tx, batch.cursor.path)

@@ -25,6 +25,25 @@ responses = st.lists(
     ),
     max_size=40,
 )
+
+
+def short_spans(at_ms):
+    """A response and a span of some seconds or minutes about it."""
+    return st.tuples(st.integers(-90_000, 90_000), st.integers(0, 200_000)).map(
+        lambda moved: Span(at_ms + moved[0], at_ms + moved[0] + moved[1])
+    )
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data(), near=st.lists(st.integers(0, 180_000), min_size=1, max_size=8))
+def test_a_span_of_seconds_is_exact(house, data, near):
+    fill(house, [(START_MS + at_ms, (1, 0, 0, 0), number % 3, None, 0) for number, at_ms in enumerate(near)])
+    span = data.draw(short_spans(START_MS + near[0]))
+    inside = sum(span.since_ms <= START_MS + at_ms < span.until_ms for at_ms in near)
+    assert spend.totals(house.connection, span).responses == inside
+    assert sum(group.sums.responses for group in spend.by(house.connection, "day", span)) == inside
+
+
 instants = st.integers(START_MS - HOUR_MS, START_MS + 4 * DAY_MS + HOUR_MS)
 
 

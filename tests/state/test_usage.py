@@ -61,7 +61,8 @@ def life(house, name, started_ms, last_ms, **facts):
 )
 def test_a_copied_response_belongs_to_the_conversation_that_had_it_first(house, original, copy, copy_first):
     first, fork = life(house, "original", **original), life(house, "fork", **copy)
-    its_log, fork_log = house.log("/original"), house.log("/fork")
+    its_log = house.log("/original", mtime_ns=original["last_ms"])
+    fork_log = house.log("/fork", mtime_ns=copy["last_ms"])
     reports = [
         house.row(first, tokens=(1, 0, 0, 7), log_id=its_log, offset=5),
         house.row(fork, tokens=(1, 0, 0, 7), log_id=fork_log, offset=9),
@@ -80,12 +81,9 @@ def test_a_copied_response_belongs_to_the_conversation_that_had_it_first(house, 
 
 def test_a_copy_on_several_rows_is_linked_once(house):
     first, fork = life(house, "a", 1, 2), life(house, "b", 5, 6)
-    log, memory = house.log("/fork"), usage.Memory()
-    house.book(house.row(first, tokens=(1, 0, 0, 7)))
-    counted = [
-        house.book(house.row(fork, tokens=(1, 0, 0, 7), log_id=log, offset=place), memory=memory).repeated
-        for place in (1, 2)
-    ]
+    log = house.log("/fork")
+    house.book(house.row(first, tokens=(1, 0, 0, 7), log_id=house.log("/first")))
+    counted = [house.book(house.row(fork, tokens=(1, 0, 0, 7), log_id=log, offset=place)).repeated for place in (1, 2)]
     assert counted == [{(log, "copy"): 1}, {(log, "stream"): 1}]
     assert logs.copied(house.connection, fork) == (1, 0, 0, 7)
 
@@ -97,8 +95,9 @@ def test_the_same_log_again_repeats_nothing_but_another_row_of_it_does(house):
     assert house.book(row, memory=memory).repeated == {}
     assert house.book(row._replace(offset=8), memory=memory).repeated == {(log, "stream"): 1}
     assert house.book(row._replace(log_id=house.log("/other")), memory=memory).repeated == {(log + 1, "replay"): 1}
-    memory.rereading.add(log)
+    memory.rereading[log] = 10
     assert house.book(row._replace(offset=9), memory=memory).repeated == {}
+    assert house.book(row._replace(offset=10), memory=memory).repeated == {(log, "stream"): 1}
 
 
 counts = st.tuples(*[st.integers(0, 9)] * 4)
