@@ -36,7 +36,7 @@ class BoardRow(Struct, frozen=True):
     context_window: int | None
     """The model's window in tokens, from the log or else from the price list."""
     window_from: str | None
-    """Where that comes from: `log` or `prices`."""
+    """Where that comes from: `log`, `config` or `prices`."""
     recent_tokens: int
     """Tokens of the last hour."""
     live_run_id: int | None
@@ -55,9 +55,9 @@ SELECT s.id, s.source, s.agent, s.lane, s.job, s.title, s.workspace, s.last_acti
     g.number AS generation, g.reason AS generation_reason, coalesce(g.model, last.model) AS model, g.read,
     total.responses, total.input_tokens, total.cache_read_tokens, total.cache_write_tokens, total.output_tokens,
     total.cost_microusd, total.unpriced, g.context_tokens,
-    coalesce(g.context_window, price.context_window) AS context_window,
-    CASE WHEN g.context_window IS NOT NULL THEN 'log' WHEN price.context_window IS NOT NULL THEN 'prices' END
-        AS window_from,
+    coalesce(g.context_window, price.declared, price.context_window) AS context_window,
+    CASE WHEN g.context_window IS NOT NULL THEN 'log' WHEN price.declared IS NOT NULL THEN 'config'
+        WHEN price.context_window IS NOT NULL THEN 'prices' END AS window_from,
     coalesce(recent.tokens, 0) AS recent_tokens,
     live.id AS live_run_id, live.trigger AS live_trigger,
     last.id AS last_run_id, last.outcome AS last_outcome, last.reuse_reason AS last_reuse
@@ -70,7 +70,8 @@ JOIN (SELECT session_id, sum(responses) AS responses, sum(input_tokens) AS input
 LEFT JOIN (SELECT ug.session_id, sum(m.input_tokens + m.cache_read_tokens + m.cache_write_tokens + m.output_tokens)
         AS tokens FROM usage_minutes m JOIN generations ug ON ug.id = m.generation_id WHERE m.at >= ?
         GROUP BY ug.session_id) recent ON recent.session_id = s.id
-LEFT JOIN (SELECT name, max(context_window) AS context_window FROM models GROUP BY name) price ON price.name = g.model
+LEFT JOIN (SELECT name, max(declared_window) AS declared, max(context_window) AS context_window FROM models
+        GROUP BY name) price ON price.name = g.model
 LEFT JOIN (SELECT session_id, max(id) AS last_id, max(iif(state IN ('reserved', 'starting', 'running', 'ending'), id,
         NULL)) AS live_id FROM runs GROUP BY session_id) ran ON ran.session_id = s.id
 LEFT JOIN runs last ON last.id = ran.last_id

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from state.errors import LeaseLost, StateError, StateNewer
+from state.errors import LeaseLost, StateError, StateNewer, Unstorable
 from state.home import Home, prepare
 
 Connection = sqlite3.Connection
@@ -80,6 +80,17 @@ class Database:
 
     def close(self) -> None:
         self.connection.close()
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Raises Unstorable where what is written does not fit: what others have logged may be anything."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+        raise Unstorable(
+            f"a value cannot be stored: {error}", "look at this log; its other lines may be wrong too"
+        ) from error
 
 
 def open_writer(home: Home) -> Database:

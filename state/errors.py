@@ -41,6 +41,10 @@ class StateNewer(StateError):
     """The database was written by a newer Quarterdeck."""
 
 
+class Unstorable(StateError):
+    """A value that the database cannot hold; nothing of its transaction was written."""
+
+
 class LeaseLost(StateError):
     """Another engine holds the lease now; nothing this process writes is accepted."""
 

@@ -71,6 +71,11 @@ def files(connection: Connection) -> list[LogFile]:
     return rows(connection, LogFile, "SELECT * FROM log_files")
 
 
+def gone(connection: Connection) -> set[str]:
+    """Logs that were read once and are not there any more."""
+    return {path for (path,) in connection.execute("SELECT path FROM log_files WHERE gone_ms IS NOT NULL")}
+
+
 def file_at(connection: Connection, path: str) -> LogFile | None:
     return row(connection, LogFile, "SELECT * FROM log_files WHERE path = ?", (path,))
 
@@ -124,6 +129,10 @@ def note_problem(tx: Connection, path: str, why: str, at_ms: int) -> None:
 def forget_problem(tx: Connection, path: str) -> None:
     """It could be read after all."""
     tx.execute("DELETE FROM log_problems WHERE path = ?", (path,))
+
+
+def forget_problems(tx: Connection) -> None:
+    tx.execute("DELETE FROM log_problems")
 
 
 def problems(connection: Connection) -> list[tuple[str, str]]:

@@ -16,7 +16,9 @@ class KnownModel(Struct, frozen=True):
     provider: str
     """As the log names it; empty when it does not."""
     context_window: int | None
-    """Tokens."""
+    """By the price list, tokens."""
+    declared_window: int | None
+    """By the operator, which counts more."""
     matched: str | None
     """The price list's own `provider/model` for it; None when the list does not know it."""
     asked: str | None
@@ -62,6 +64,6 @@ def note_asked(tx: Connection, model_id: int, origin: str, matched: str | None, 
     )
 
 
-def note_window(tx: Connection, model_id: int, context_window: int) -> None:
-    """The context window that the operator declared, in tokens."""
-    tx.execute("UPDATE models SET context_window = ? WHERE id = ?", (context_window, model_id))
+def note_window(tx: Connection, model_id: int, declared_window: int | None) -> None:
+    """The context window that the operator declares, in tokens; None: none any more."""
+    tx.execute("UPDATE models SET declared_window = ? WHERE id = ?", (declared_window, model_id))

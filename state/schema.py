@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlite_utils import Database
 
-from state import rollups
+from state import rollups, usage
 
 
 def first_house(db: Database) -> None:
@@ -16,9 +16,23 @@ def first_house(db: Database) -> None:
 
 
 def trusted_numbers(db: Database) -> None:
-    """Usage with its price and its roll-ups. What was read from logs is read again, what we ran ourselves is kept."""
+    """Usage with its price and its roll-ups. Logs are read again, and what they told meets its old rows; what only we
+    still have is kept."""
+    db.conn.create_function("key_hash", 2, usage.key_hash)
+    db.conn.create_function("provider_of", 2, _provider_of)
+    db.conn.create_function("number_of", 2, lambda kind, word: _NUMBERED[kind].index(word))
     _execute(db, _TRUSTED_NUMBERS)
     rollups.add_new(db.conn, 0)
+
+
+_NUMBERED = {"basis": usage.BASES, "confidence": usage.CONFIDENCES}
+
+
+def _provider_of(source: str, model: str) -> str:
+    """Who served a model in the first house, which did not ask."""
+    if source == "quarterdeck":
+        return "local" if model.startswith("digest") else ""
+    return {"claude_code": "anthropic", "codex": "openai"}.get(source, "")
 
 
 def _execute(db: Database, statements: str) -> None:
@@ -159,7 +173,7 @@ INSERT INTO sources (id, name) VALUES (1, 'quarterdeck'), (2, 'claude_code'), (3
     (5, 'gemini'), (6, 'opencode');
 CREATE TABLE models (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, provider TEXT NOT NULL, context_window INTEGER,
-    matched TEXT, asked TEXT, UNIQUE (name, provider)
+    declared_window INTEGER, matched TEXT, asked TEXT, UNIQUE (name, provider)
 ) STRICT;
 CREATE TABLE prices (
     id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL REFERENCES models (id), origin TEXT NOT NULL,
@@ -214,13 +228,17 @@ ALTER TABLE runs ADD COLUMN raw_usage TEXT;
     + _ADDED_TOTALS
     + "".join(_ROLLUP.format(table) for table in ("usage_minutes", "usage_hours", "usage_days"))
     + """
-INSERT INTO models (name, provider) SELECT DISTINCT model, '' FROM old_usage
-    WHERE source = 'quarterdeck' AND model IS NOT NULL;
-INSERT INTO usage (source_id, key, generation_id, run_id, at_ms, model_id, input_tokens, cache_read_tokens,
-    cache_write_tokens, output_tokens, basis, confidence)
-    SELECT 1, key, generation_id, run_id, at_ms, (SELECT id FROM models WHERE name = model), input_tokens,
-    cache_read_tokens, cache_write_tokens, output_tokens, iif(basis = 'estimated', 3, 0),
-    iif(confidence = 'inferred', 2, 0) FROM old_usage WHERE source = 'quarterdeck';
+INSERT INTO models (name, provider) SELECT DISTINCT model, provider_of(source, model) FROM old_usage
+    WHERE model IS NOT NULL;
+INSERT INTO usage (key_hash, source_id, key, generation_id, run_id, at_ms, model_id, input_tokens, cache_read_tokens,
+    cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, basis,
+    confidence, cost_microusd)
+    SELECT iif(o.source = 'quarterdeck', NULL, key_hash(s.id, o.key)), s.id, o.key, o.generation_id, o.run_id, o.at_ms,
+    m.id, o.input_tokens, o.cache_read_tokens, o.cache_write_tokens, o.cache_write_5m_tokens, o.cache_write_1h_tokens,
+    o.output_tokens, o.reasoning_tokens, number_of('basis', o.basis), number_of('confidence', o.confidence),
+    iif(m.provider = 'local', 0, NULL)
+    FROM old_usage o JOIN sources s ON s.name = o.source
+    LEFT JOIN models m ON m.name = o.model AND m.provider = provider_of(o.source, o.model);
 UPDATE generations SET responses = 0, input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0,
     output_tokens = 0;
 DROP TABLE old_usage;

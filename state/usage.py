@@ -8,12 +8,12 @@ link.
 
 import zlib
 from collections.abc import Sequence
+from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from state import rollups
-from state.database import Connection
 
 SOURCES = ("quarterdeck", "claude_code", "codex", "openclaw", "gemini", "opencode")
 SOURCE_IDS = {name: number for number, name in enumerate(SOURCES, 1)}
@@ -63,8 +63,8 @@ class Booked(Struct):
 class Memory:
     """What a booking must know of the ones before it, while the same process reads on."""
 
-    def __init__(self) -> None:
-        self.rereading: dict[int, int] = {}
+    def __init__(self, rereading: dict[int, int] | None = None) -> None:
+        self.rereading = rereading or {}
         """Logs that were read from their start again, with how far they had been read before: up to there their own
         rows are no repetition."""
 

@@ -17,6 +17,7 @@ from engine.telemetry.catalog import all_read
 from engine.telemetry.collector import let_rows_pass
 from engine.telemetry.roots import log_roots
 from state.database import Database
+from state.errors import StateError
 
 CHUNK_BYTES = 256 * 1024
 READER = (sys.executable, "-m", "engine.telemetry.reader")
@@ -50,7 +51,7 @@ def ingest_once(database: Database, clock: Clock, environ: Mapping[str, str], pr
     let_rows_pass()
     book = LogBook(database, clock, prices)
     cursors = book.cursors()
-    if not all_read(log_roots(environ), cursors):
+    if book.has_problems or not all_read(log_roots(environ), cursors):
         _read_now(book, cursors, environ, prices)
     prices.learn_now(unpriced_models(database))
     for _ in reprice(database, prices):
@@ -71,3 +72,5 @@ def _read_now(book: LogBook, cursors: tuple[Cursor, ...], environ: Mapping[str, 
             prices.learn_now(book.models(messages))
             for _ in book.write(messages):
                 pass
+    if reader.returncode:
+        raise StateError(f"the log reader ended with code {reader.returncode}", "try again; what it read is kept")

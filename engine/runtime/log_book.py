@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -21,10 +22,12 @@ from engine.contract.usage import (
 from engine.runtime.pricing import Model, PriceBook, Priced
 from engine.telemetry.prices import DEFAULT_PROVIDERS
 from state import events, logs, run_usage, sessions, usage
-from state.database import Connection, Database
+from state.database import Connection, Database, storing
+from state.errors import Unstorable
 from state.usage import UsageRow
 
 SCAN_NOTICE = "scan"
+READER_NOTICE = "reader"
 _DISCOVERED_AT_ONCE = 150
 _AIM_S = 0.006
 """What one transaction of the write connection should take: a reservation may be waiting for it."""
@@ -34,6 +37,8 @@ _BATCH_WEIGHT = 8
 """A batch costs as much as so many responses, however few it has."""
 _LATEST_MS = 253_402_300_799_000
 """The end of the year 9999: a later date is damage, and could not be shown."""
+
+_DEAREST_MICROUSD = 10**11
 
 _BASIS = {name: number for number, name in enumerate(usage.BASES)}
 _CONFIDENCE = {name: number for number, name in enumerate(usage.CONFIDENCES)}
@@ -47,10 +52,11 @@ class LogBook:
         self._clock = clock
         self._prices = prices
         self._memory = usage.Memory()
-        self._gone = {log.path for log in logs.files(database.connection) if log.gone_ms is not None}
+        self._gone = logs.gone(database.connection)
         self._problems = {path for path, _ in logs.problems(database.connection)}
         self._scanning = True  # an engine that died in mid scan has left its notice: the first end takes it away
         self._room = 500.0
+        self._failed = events.notice(database.connection, READER_NOTICE) is not None
         self._written_s = 0.0
 
     def cursors(self) -> tuple[Cursor, ...]:
@@ -78,8 +84,7 @@ class LogBook:
             started = time.perf_counter()
             first = group[0]
             if isinstance(first, LogBatch):
-                with self._database.transaction(durable=False) as tx:  # what a crash loses is read again
-                    self._book(tx, [batch for batch in group if isinstance(batch, LogBatch)])
+                self._book_group([batch for batch in group if isinstance(batch, LogBatch)])
                 took = time.perf_counter() - started
                 self._room = min(4000.0, max(50.0, self._room * min(2.0, max(0.5, _AIM_S / took))))
                 yield
@@ -89,10 +94,11 @@ class LogBook:
                     self._database.checkpoint()
                     yield
             elif isinstance(first, Discovered):
+                self._forget_problems()  # a reader that starts tells again what it cannot read
                 for sessions_found in _sliced(first.sessions, _DISCOVERED_AT_ONCE):
                     with self._database.transaction(durable=False) as tx:
                         for session in sessions_found:
-                            sessions.observe(tx, by_name=True, **msgspec.structs.asdict(session))
+                            sessions.observe(tx, by_name=True, **_dated(session))
                     yield
             else:
                 self._take(first)
@@ -131,26 +137,72 @@ class LogBook:
                 logs.note_problem(tx, message.path, message.why, self._clock.now_ms())
                 events.add(tx, self._clock.now_ms(), "unreadable", f"{message.path}: {message.why}")
 
-    def _book(self, tx: Connection, batches: list[LogBatch]) -> None:
+    def reader_failed(self, why: str) -> None:
+        """Say that logs are not followed now, until a reader tells what it found."""
+        text = f"the log reader {why}; it is started again, until then nothing new is counted"
+        with self._database.transaction() as tx:
+            events.add(tx, self._clock.now_ms(), "reader", text)
+            events.raise_notice(tx, events.Notice(READER_NOTICE, "warning", text, self._clock.now_ms()))
+        self._failed = True
+
+    def _forget_problems(self) -> None:
+        if self._failed:
+            with self._database.transaction() as tx:
+                events.drop_notice(tx, READER_NOTICE)
+            self._failed = False
+        if self._problems:
+            with self._database.transaction() as tx:
+                logs.forget_problems(tx)
+            self._problems.clear()
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether something could not be read when it was last tried."""
+        return bool(self._problems)
+
+    def _book_group(self, batches: list[LogBatch]) -> None:
+        """In one transaction, or each in its own where something in them cannot be stored: that log is told of, and
+        keeps no other out of the books."""
+        try:
+            self._book(batches)
+        except Unstorable as error:
+            if len(batches) > 1:
+                for batch in batches:
+                    self._book_group([batch])
+                return
+            self._take(Unreadable(batches[0].cursor.path, error.line))
+
+    def _book(self, batches: list[LogBatch]) -> None:
+        rereading: dict[int, int] = {}
+        # What a crash loses is read again.
+        with self._database.transaction(durable=False) as tx, storing():
+            self._write_batches(tx, batches, rereading)
+        paths = {batch.cursor.path for batch in batches}
+        self._gone -= paths
+        self._problems -= paths
+        self._memory.rereading |= rereading
+
+    def _write_batches(self, tx: Connection, batches: list[LogBatch], rereading: dict[int, int]) -> None:
         rows: list[UsageRow] = []
         settled: set[int] = set()
+        fresh: set[str] = set()
         for batch in batches:
-            restarted = batch.restarted or batch.cursor.path in self._gone
-            self._gone.discard(batch.cursor.path)
-            before = logs.file_at(tx, batch.cursor.path) if restarted else None
+            path = batch.cursor.path
+            restarted = batch.restarted or (path in self._gone and path not in fresh)
+            fresh.add(path)
+            before = logs.file_at(tx, path) if restarted else None
             log_id = logs.advance(
                 tx, _log_file(batch.cursor, batch, self._clock.now_ms()), batch.refused, batch.dropped, restarted
             )
             if restarted:
-                self._memory.rereading[log_id] = before.offset if before else 0
-            if batch.cursor.path in self._problems:
-                self._problems.discard(batch.cursor.path)
-                logs.forget_problem(tx, batch.cursor.path)
+                rereading[log_id] = before.offset if before else 0
+            if path in self._problems:
+                logs.forget_problem(tx, path)
             for part in batch.parts:
                 self._part(tx, batch.source, log_id, part, rows, settled)
             for limit in batch.limits:
                 _note_limit(tx, batch, limit)
-        booked = usage.book(tx, rows, self._memory)
+        booked = usage.book(tx, rows, usage.Memory(self._memory.rereading | rereading))
         for (log_id, rule), number in booked.repeated.items():
             logs.add_dropped(tx, log_id, {rule: number})
         for run_id in settled:
@@ -159,7 +211,7 @@ class LogBook:
     def _part(
         self, tx: Connection, source: str, log_id: int, part: SessionPart, rows: list[UsageRow], settled: set[int]
     ) -> None:
-        generation_id = sessions.observe(tx, **msgspec.structs.asdict(part.session))
+        generation_id = sessions.observe(tx, **_dated(part.session))
         if part.totals is not None:
             logs.note_totals(tx, generation_id, msgspec.convert(part.totals, logs.ClientTotals, from_attributes=True))
         managed = run_usage.has_runs(tx, generation_id)
@@ -179,7 +231,7 @@ class LogBook:
                     response.key,
                     generation_id,
                     run_id,
-                    min(max(response.at_ms, 0), _LATEST_MS),
+                    _shown(response.at_ms),
                     None if price is None else price.model_id,
                     response.input_tokens,
                     response.cache_read_tokens,
@@ -195,7 +247,7 @@ class LogBook:
                     response.factors or None,
                     response.raw,
                     None if price is None else price.price_id,
-                    None if price is None else price.cost_microusd(response),
+                    None if price is None else _possible(price.cost_microusd(response)),
                 )
             )
 
@@ -217,8 +269,25 @@ class LogBook:
         self._scanning = progress.scanning
 
 
+def _possible(cost_microusd: int | None) -> int | None:
+    """No single response costs a hundred thousand dollars: beyond that the log is damaged, and a sum could overflow."""
+    return cost_microusd if cost_microusd is not None and cost_microusd <= _DEAREST_MICROUSD else None
+
+
 def _model(source: str, name: str, provider: str) -> Model:
     return name, provider or DEFAULT_PROVIDERS.get(source, "")
+
+
+def _dated(session: SeenSession) -> dict[str, Any]:
+    """Its facts, with dates that can be shown."""
+    facts = msgspec.structs.asdict(session)
+    facts["last_active_ms"] = _shown(session.last_active_ms)
+    facts["started_ms"] = None if session.started_ms is None else _shown(session.started_ms)
+    return facts
+
+
+def _shown(at_ms: int) -> int:
+    return min(max(at_ms, 0), _LATEST_MS)
 
 
 def _sliced(items: Sequence[SeenSession], size: int) -> Iterator[Sequence[SeenSession]]:

@@ -35,10 +35,15 @@ class LogFollower:
     async def run(self) -> None:
         """Until cancelled; a reader that dies is started again from its cursors."""
         while True:
+            why = ""
             try:
-                await self._once()
+                why = await self._once()
+            except OSError as error:
+                why = f"cannot be started: {error.strerror or error}"
             finally:
                 await self._end()
+            if why:
+                self._book.reader_failed(why)
             await asyncio.sleep(RESTART_S)
 
     async def catch_up(self) -> None:
@@ -62,7 +67,8 @@ class LogFollower:
         for _ in reprice(self._database, self._prices):
             await asyncio.sleep(0)
 
-    async def _once(self) -> None:
+    async def _once(self) -> str:
+        """Until the reader ends; returns why, when it should not have."""
         self._process = await asyncio.create_subprocess_exec(
             *READER,
             stdin=asyncio.subprocess.PIPE,
@@ -77,6 +83,8 @@ class LogFollower:
         lines = Lines()
         while chunk := await self._process.stdout.read(CHUNK_BYTES):
             await self._take([decode(line) for line in lines.of(chunk)])
+        code = await self._process.wait()
+        return f"ended with code {code}" if code else ""
 
     async def _take(self, messages: list[ReaderMessage]) -> None:
         """What has come, in as few transactions as are short; others on the loop have their turn in between."""
@@ -90,7 +98,8 @@ class LogFollower:
     async def _end(self) -> None:
         self._running.clear()
         for done in self._waiting.values():
-            done.cancel()
+            if not done.done():
+                done.set_exception(EngineUnavailable("the log reader ended", "try again in a few seconds"))
         self._waiting.clear()
         process, self._process = self._process, None
         if process is not None:

@@ -64,11 +64,9 @@ class PriceBook:
         """From memory. Raises KeyError for a model that was not learned."""
         return self._priced[model]
 
-    def unknown(self) -> set[Model]:
-        """Every model in the books that the installed price list was not asked for yet and must be."""
-        known = prices.known_models(self._database.connection)
-        models = {(model.name, model.provider) for model in known if model.asked != self._list()}
-        return {model for model in models if not (self._declaration(model) or is_local(*model))}
+    def known_price(self, model: Model) -> Priced | None:
+        """The same, or None for a model that was not learned."""
+        return self._priced.get(model)
 
     def declare(self, declared: Mapping[str, ModelPrice]) -> None:
         """Go by another configuration from now on."""
@@ -116,10 +114,11 @@ class PriceBook:
                 before = known.get(model)
                 self._unasked.discard(model)
                 own = self._own_price(model)
+                window = own.context_window if own is not None else None
+                if window != (before.declared_window if before is not None else None):
+                    prices.note_window(tx, number, window)
                 if own is not None:
                     self._priced[model] = self._stored(tx, number, own)
-                    if own.context_window is not None:
-                        prices.note_window(tx, number, own.context_window)
                     continue
                 remembered = before and _remembered(before)
                 self._priced[model] = remembered or Priced(number, None, _no_cost)
@@ -129,6 +128,8 @@ class PriceBook:
     def _note(self, asked: list[Model], answers: tuple[Price | None, ...]) -> None:
         with self._database.transaction() as tx:
             for model, price in zip(asked, answers, strict=True):
+                if model not in self._unasked:
+                    continue  # declared while the list was asked
                 number = self._priced[model].model_id
                 if price is None:
                     prices.note_asked(tx, number, self._list(), None, None)

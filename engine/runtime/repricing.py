@@ -17,10 +17,10 @@ def unpriced_models(database: Database) -> set[Model]:
 
 
 def reprice(database: Database, book: PriceBook) -> Iterator[None]:
-    """Price what can be priced now; pauses after each transaction. Its models must be learned."""
+    """Price what can be priced now; pauses after each transaction. A model that is not learned has its turn later."""
     for model in _unpriced(database):
-        priced = book.price_for((model.name, model.provider))
-        if priced.price_id is None:
+        priced = book.known_price((model.name, model.provider))
+        if priced is None or priced.price_id is None:
             continue
         after = 0
         while found := unpriced.responses(database.connection, model.id, after, _AT_ONCE):
@@ -30,6 +30,8 @@ def reprice(database: Database, book: PriceBook) -> Iterator[None]:
                 for one in found
                 if (cost := priced.cost_microusd(_response(one, model.name, model.provider))) is not None
             ]
+            if not costs:
+                continue
             with database.transaction() as tx:
                 unpriced.price(tx, model.id, priced.price_id, costs)
             yield

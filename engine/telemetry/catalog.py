@@ -28,6 +28,8 @@ class Survey:
     def __init__(self) -> None:
         self.files: list[LogFile] = []
         self.unreadable: list[Unreadable] = []
+        self.closed: list[str] = []
+        """Folders that could not be listed: nothing can be missed below them."""
         self._by_session: dict[tuple[str, str], LogFile] | None = None
 
     def log_of(self, source: str, provider_id: str) -> LogFile | None:
@@ -75,19 +77,20 @@ def all_read(roots: tuple[LogRoot, ...], cursors: Iterable[Cursor]) -> bool:
     """Whether there is nothing to read: every log is at its cursor, and none is gone."""
     found, known = survey(roots), {cursor.path: cursor for cursor in cursors}
     return (
-        not found.unreadable
+        not found.closed
         and all(is_read(file, known.get(file.path)) for file in found.files)
         and not missing(found, roots, known)
     )
 
 
 def missing(found: Survey, roots: tuple[LogRoot, ...], paths: Iterable[str]) -> tuple[str, ...]:
-    """Those of these logs that lie below the roots and were not found. None can be missed while a folder is closed."""
-    if found.unreadable:
-        return ()
+    """Those of these logs that lie below the roots, in folders that could be listed, and were not found."""
     there = {file.path for file in found.files}
     folders = tuple(f"{folder_of(root)}/" for root in roots)
-    return tuple(path for path in paths if path not in there and path.startswith(folders))
+    closed = tuple(f"{folder}/" for folder in found.closed)
+    return tuple(
+        path for path in paths if path not in there and path.startswith(folders) and not path.startswith(closed)
+    )
 
 
 def survey_path(roots: Iterable[LogRoot], path: str) -> Survey:
@@ -110,6 +113,7 @@ def _walk(root: LogRoot, folder: str, parts: tuple[str, ...], found: Survey) -> 
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
+        found.closed.append(folder)
         found.unreadable.append(Unreadable(wire_path(folder), error.strerror or str(error)))
 
 

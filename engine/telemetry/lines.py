@@ -13,6 +13,7 @@ from engine.contract.usage import Cursor
 BLOCK_BYTES = 512 * 1024
 LONGEST_LINE = 64 * 1024 * 1024
 HEAD_BYTES = 1024
+TAIL_BYTES = 256
 
 
 class Block(NamedTuple):
@@ -28,9 +29,11 @@ class Block(NamedTuple):
 
 
 def head_hash(file: int, offset: int) -> str:
-    """`<n>:<hash>` of the first n = min(1 KiB, offset) bytes: a growing file keeps the bytes that were hashed."""
+    """`<n>:<hash>:<hash>` of the first n = min(1 KiB, offset) bytes and of the last ones before the offset: a growing
+    file keeps both, and one that was cut and grew again hardly has the same bytes there."""
     length = min(HEAD_BYTES, offset)
-    return f"{length}:{hash_of(os.pread(file, length, 0))}"
+    tail = min(TAIL_BYTES, offset)
+    return f"{length}:{hash_of(os.pread(file, length, 0))}:{hash_of(os.pread(file, tail, offset - tail))}"
 
 
 def hash_of(head: bytes) -> str:
@@ -44,14 +47,7 @@ def continues(file: int, status: os.stat_result, cursor: Cursor) -> bool:
         return False
     if status.st_size == cursor.size and status.st_mtime_ns != cursor.mtime_ns:
         return False  # written again at the same length: only reading it tells what changed
-    if cursor.offset and os.pread(file, 1, cursor.offset - 1) != b"\n":
-        return False
-    return _same_head(file, cursor.head_hash)
-
-
-def _same_head(file: int, known: str) -> bool:
-    length = known.partition(":")[0]
-    return length.isdecimal() and head_hash(file, int(length)) == known
+    return head_hash(file, cursor.offset) == cursor.head_hash
 
 
 def blocks(

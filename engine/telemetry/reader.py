@@ -125,7 +125,7 @@ class Reader:
         while waiting:
             number = waiting.popleft()
             file = self._stale[number]
-            if self._is_stale(file):  # else it has changed meanwhile, and its turn came earlier
+            if file.path not in self._looked:  # else it has changed meanwhile, and its turn came earlier
                 self._reading.add(file.path)
                 helper.give(number)
                 return

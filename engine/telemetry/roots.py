@@ -21,6 +21,8 @@ def log_roots(environ: Mapping[str, str]) -> tuple[LogRoot, ...]:
     roots: dict[Path, LogRoot] = {}
     for source, home, folder in _candidates(environ):
         resolved = _resolve(home)
+        if not _is_utf8(str(resolved)):
+            continue  # it could be neither told nor stored
         root = LogRoot(source=source, provider_home=str(resolved), folder=folder)
         roots.setdefault(_resolve(resolved / folder), root)
     return tuple(roots.values())
@@ -74,6 +76,14 @@ def _listed(environ: Mapping[str, str], entry: str) -> list[Path]:
 def _below_home(environ: Mapping[str, str], relative: str) -> list[Path]:
     home = environ.get("HOME")
     return [Path(home) / relative] if home else []
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _resolve(path: Path) -> Path:

@@ -9,8 +9,8 @@ import msgspec
 
 T = TypeVar("T")
 
-# Above this a count is damage, not usage; it also keeps every sum far inside 64 bits.
-LARGEST_COUNT = 2**45
+# Above this a count is damage, not usage. A thousand million responses of this size still add up inside 64 bits.
+LARGEST_COUNT = 2**33
 
 
 class BadRow(Exception):

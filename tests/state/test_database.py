@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from state import database, events, schema
+from state import database, events, schema, usage
 from state.database import SCHEMA_VERSION, data_version, open_reader, open_writer
 from state.errors import LeaseLost, StateError, StateNewer
 from state.files import write_private
@@ -227,3 +227,37 @@ def test_a_private_file_is_replaced_whole_and_through_no_link(tmp_path):
     with pytest.raises(OSError):
         write_private(tmp_path / "folder", b"new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "target"], "nothing left aside"
+
+
+def test_a_house_of_the_first_version_keeps_all_that_it_counted(tmp_path):
+    from sqlite_utils import Database as Tables
+
+    from state import schema, spend
+
+    home = Home(config=tmp_path, state=tmp_path)
+    connection = sqlite3.connect(home.database, isolation_level=None)
+    schema.first_house(Tables(connection))
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO sessions VALUES (1, 'codex', NULL, 'main', NULL, 't', '/w', 1, 5, 9)")
+    connection.execute(
+        "INSERT INTO generations (id, session_id, number, source, provider_home, provider_id, reason, started_ms,"
+        " responses, output_tokens) VALUES (1, 1, 1, 'codex', '/h', 'p1', 'observed', 5, 2, 99)"
+    )
+    for number, (source, model) in enumerate([("codex", "gpt-6"), ("quarterdeck", "digest"), ("codex", None)]):
+        connection.execute(
+            "INSERT INTO usage (source, key, generation_id, at_ms, model, input_tokens, cache_read_tokens,"
+            " cache_write_tokens, output_tokens, basis, confidence) VALUES (?, ?, 1, 7, ?, 1, 2, 3, 4, 'per_run',"
+            " 'inferred')",
+            (source, f"k{number}", model),
+        )
+    connection.close()
+    database = open_writer(home)
+    whole = spend.totals(database.connection)
+    assert (whole.responses, whole.tokens, whole.unpriced, whole.inferred) == (3, 30, 2, 3)
+    generation = database.connection.execute("SELECT responses, output_tokens FROM generations").fetchone()
+    assert generation == (3, 12)
+    report = usage.UsageRow(3, "k0", 1, None, 7, None, 1, 2, 3, None, None, 4, None, 0, 2, 5, 9)
+    with database.transaction() as tx:
+        assert (usage.book(tx, [report]).new, usage.book(tx, [report]).repeated) == (0, {})
+    assert database.connection.execute("SELECT log_id, offset FROM usage WHERE key = 'k0'").fetchone() == (5, 9)
+    database.close()

@@ -18,7 +18,7 @@ def test_a_model_that_was_never_asked_for(house):
     with house.database.transaction() as tx:
         number = prices.model_id(tx, "m", "p")
     assert prices.known_models(house.connection) == [
-        prices.KnownModel(number, "m", "p", context_window=None, matched=None, asked=None, price_id=None, price=None)
+        prices.KnownModel(number, "m", "p", None, None, matched=None, asked=None, price_id=None, price=None)
     ]
 
 
@@ -54,4 +54,5 @@ def test_a_newer_list_that_knows_no_price_is_believed(house):
 def test_a_declared_window(house):
     with house.database.transaction() as tx:
         prices.note_window(tx, prices.model_id(tx, "m", ""), 32_000)
-    assert prices.known_models(house.connection)[0].context_window == 32_000
+    known = prices.known_models(house.connection)[0]
+    assert (known.declared_window, known.context_window) == (32_000, None)

@@ -1,17 +1,26 @@
 """What the reader sends becomes what the state says."""
 
+import asyncio
+import itertools
 import os
+import sys
 
+import msgspec
 import pytest
 
 from engine.contract.clock import SystemClock
 from engine.contract.usage import Cursor, Discovered, Gone, LogBatch, Progress, Response, SeenSession, SessionPart
+from engine.runtime import ingest
 from engine.runtime.ingest import Lines
-from engine.runtime.log_book import SCAN_NOTICE, LogBook
+from engine.runtime.log_book import READER_NOTICE, SCAN_NOTICE, LogBook
 from engine.runtime.pricing import PriceBook
-from state import events, logs, responses, run_usage, runs, sessions, spend, usage
+from engine.runtime.repricing import reprice
+from engine.telemetry import rows
+from state import events, logs, prices, responses, run_usage, runs, sessions, spend, usage
 from state.database import open_writer
+from state.errors import StateError
 from state.home import find_home
+from tests.traps.trap import write_rows
 
 
 class Books:
@@ -102,6 +111,92 @@ def test_what_a_client_logs_during_our_run_is_the_runs_usage_once(books):
     assert run_usage.logged_tokens(books.connection, run) == 20
     assert spend.totals(books.connection).tokens == 30
     assert {group.label for group in spend.by(books.connection, "agent")} == {"coder"}
+
+
+def test_one_log_that_cannot_be_stored_is_told_and_the_others_are_booked(books):
+    broken = batch("/bad", "k1")
+    cursor = msgspec.structs.replace(broken.cursor, offset=2**70)
+    books.write(batch("/a", "a1"), msgspec.structs.replace(broken, cursor=cursor), batch("/b", "b1"))
+    assert spend.totals(books.connection).responses == 2
+    assert [path for path, _ in logs.problems(books.connection)] == ["/bad"]
+    books.write(batch("/bad", "k1"))
+    assert logs.problems(books.connection) == []
+    assert spend.totals(books.connection).responses == 3
+
+
+def test_counts_of_any_size_add_up_inside_the_database(books):
+    seen = SeenSession("claude_code", "/h", "s1", last_active_ms=1000)
+    most = rows.LARGEST_COUNT
+    for number in range(3):
+        responses = tuple(
+            Response(f"k{number}-{place}", 1000, "claude-opus-4-1", most, most, most, most) for place in range(400)
+        )
+        cursor = Cursor("/l", 1, 1, 10, 20, number, "h")
+        books.write(LogBatch("claude_code", cursor, (SessionPart(seen, responses),), lines=400))
+    whole = spend.totals(books.connection)
+    assert (whole.responses, whole.output_tokens) == (1200, 1200 * most)
+    assert whole.unpriced == 1200, "no response costs that much"
+    assert logs.problems(books.connection) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 1000])
+def test_whose_a_copy_is_does_not_depend_on_how_it_is_read(books, size):
+    """The original has 60 responses; its copy, in the log of a session that resumed it, 60 and 20 of its own."""
+
+    def batches(path, session, keys, mtime_ns):
+        for start in range(0, len(keys), size):
+            found = batch(path, *keys[start : start + size], session=session, at_ms=1000 + start)
+            facts = msgspec.structs.replace(found.parts[0].session, started_ms=1000)
+            part = msgspec.structs.replace(found.parts[0], session=facts)
+            cursor = msgspec.structs.replace(found.cursor, mtime_ns=mtime_ns, offset=start)
+            yield msgspec.structs.replace(found, parts=(part,), cursor=cursor)
+
+    first = list(batches("/first", "first", [f"k{n}" for n in range(60)], 5))
+    copy = list(batches("/copy", "copy", [f"k{n}" for n in range(80)], 9))
+    mixed = [one for pair in itertools.zip_longest(copy, first) for one in pair if one is not None]
+    for one in mixed:
+        books.write(one)
+    assert dict(books.connection.execute("SELECT provider_id, responses FROM generations")) == {"first": 60, "copy": 20}
+
+
+async def until_told(follower, told):
+    """Follow until the books say that the reader failed."""
+    plain = follower._book.reader_failed
+    follower._book.reader_failed = lambda why: (plain(why), told.set())
+    task = asyncio.create_task(follower.run())
+    async with asyncio.timeout(20):
+        await told.wait()
+    assert not task.done()
+    task.cancel()
+
+
+@pytest.mark.parametrize("command", [("/nowhere/python",), (sys.executable, "-c", "raise SystemExit(3)")])
+def test_a_reader_that_fails_is_told_and_ends_nothing(books, monkeypatch, command):
+    from engine.runtime import logs as following
+
+    monkeypatch.setattr(following, "READER", command)
+    follower = following.LogFollower(books.database, SystemClock(), os.environ, books.prices)
+    asyncio.run(until_told(follower, asyncio.Event()))
+    assert "the log reader" in events.notice(books.connection, READER_NOTICE).text
+    books.book.reader_failed("is gone")
+    books.write(Discovered((), 0, 0))
+    assert events.notice(books.connection, READER_NOTICE) is None
+
+
+def test_one_ingest_with_a_reader_that_fails_is_an_error(books, monkeypatch, tmp_path):
+    home = tmp_path / "home"
+    write_rows(home / ".claude" / "projects" / "p" / "a.jsonl", {"type": "user"})
+    monkeypatch.setattr(ingest, "READER", (sys.executable, "-c", "raise SystemExit(3)"))
+    with pytest.raises(StateError, match="ended with code 3"):
+        ingest.ingest_once(books.database, SystemClock(), {"HOME": str(home)}, books.prices)
+
+
+def test_a_response_booked_while_prices_were_asked_waits_for_its_price(books):
+    books.write(batch("/l", "k1", model="never-heard-of"))
+    with books.database.transaction() as tx:
+        number = prices.model_id(tx, "new-model", "")
+        tx.execute("UPDATE usage SET model_id = ?", (number,))
+    assert list(reprice(books.database, books.prices)) == []
 
 
 def test_a_date_that_cannot_be_is_moved_to_one_that_can_be_shown(books):

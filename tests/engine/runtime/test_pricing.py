@@ -89,7 +89,6 @@ def test_the_list_is_asked_once_for_all_and_its_answer_is_kept(desk):
     assert book.price_for(CLAUDE).cost_microusd(response()) == 2_000_000
     assert (book.price_for(NOBODY).price_id, book.price_for(NOBODY).cost_microusd(response())) == (None, None)
     assert book.price_for(LOCAL).cost_microusd(response()) == 0
-    assert book.unknown() == set()
     known = desk.known()
     assert (known[CLAUDE].matched, known[CLAUDE].context_window) == ("anthropic/claude-sonnet-5-5", 1_000_000)
     assert known[CLAUDE].asked == known[NOBODY].asked == installed_list()
@@ -137,12 +136,11 @@ cache_write_1h = 0.9
     )
     book.learn_now({CLAUDE, LOCAL})
     assert desk.children == 0
-    assert book.unknown() == set()
     assert book.price_for(CLAUDE).cost_microusd(response()) == 7_000_000
     used = Response("k", 0, "m", 100, 1000, 300, 10, cache_write_1h_tokens=100)
     assert book.price_for(CLAUDE).cost_microusd(used) == 7 * 1400 + 1
     assert book.price_for(LOCAL).cost_microusd(used) == 30 + 30 + 100 + 90 + 6
-    assert desk.known()[CLAUDE].context_window == 32_000
+    assert desk.known()[CLAUDE].declared_window == 32_000
     assert desk.database.connection.execute("SELECT DISTINCT origin FROM prices").fetchall() == [("config",)]
 
 
@@ -173,9 +171,8 @@ def test_a_newer_list_is_asked_again_and_history_stays(desk):
         tx.execute("UPDATE models SET asked = 'genai-prices 0.0.1'")
         tx.execute("UPDATE prices SET origin = 'genai-prices 0.0.1'")
     book = desk.book()
-    assert book.unknown() == {CLAUDE}
     book.learn_now({CLAUDE})
-    assert (desk.children, book.unknown()) == (2, set())
+    assert desk.children == 2
     assert desk.database.connection.execute("SELECT count(*) FROM prices").fetchone() == (2,)
 
 
@@ -198,7 +195,7 @@ def test_a_list_that_fails_is_said_and_nothing_costs_nothing(desk, program, said
     assert [event.kind for event in events.latest(desk.database.connection, 5)] == ["prices"]
     assert (book.price_for(CLAUDE).price_id, book.price_for(CLAUDE).cost_microusd(response())) == (None, None)
     assert book.price_for(LOCAL).cost_microusd(response()) == 0
-    assert (book.unknown(), desk.known()[CLAUDE].asked) == ({CLAUDE}, None)
+    assert desk.known()[CLAUDE].asked is None
 
     with pytest.raises(QuarterdeckError, match="the price list failed"):
         asyncio.run(ask([CLAUDE], {}))
