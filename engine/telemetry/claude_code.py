@@ -142,10 +142,10 @@ class ClaudeParser:
             self._run = None
         else:
             key = self._key(key, usage, line) or f"{self._stem}:byte{offset}"
-        if row.timestamp is not None:
-            at_ms = (row.timestamp - _EPOCH) // _MS
-        else:
-            at_ms = self._fallback_ms if odd is None or odd.at_ms is None else odd.at_ms
+        told_ms = odd.at_ms if odd is not None else None
+        at_ms = (row.timestamp - _EPOCH) // _MS if row.timestamp is not None else told_ms
+        dated = at_ms is not None
+        at_ms = self._fallback_ms if at_ms is None else at_ms
         finished = bool(message.stop_reason)
         known = self.findings.responses.get(key)
         if (
@@ -173,7 +173,7 @@ class ClaudeParser:
                 written.ephemeral_1h_input_tokens if written else None,
                 details.thinking_tokens if details else None,
                 "per_run" if finished else "partial",
-                "final" if finished else "partial",
+                ("final" if finished else "partial") if dated else "inferred",
                 offset,
                 "",
                 odd.factors if odd else "",

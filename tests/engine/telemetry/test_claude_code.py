@@ -1,6 +1,7 @@
 """Each response in Claude Code's logs is counted once, whatever rows it was written as."""
 
 import json
+import os
 
 import pytest
 
@@ -390,3 +391,12 @@ def test_discovery_names_each_session_once_by_name_alone(claude_home):
     discovered = survey([claude_home.root]).discovered()
     assert [session.provider_id for session in discovered.sessions] == [SESSION]
     assert (discovered.files, discovered.total_bytes) == (3, 14)
+
+
+@pytest.mark.parametrize("stamp", ["garbage", None, "2026-13-45T99:00:00Z"])
+def test_a_response_without_a_time_has_that_of_its_file_and_says_so(claude_home, stamp):
+    path = claude_home.write("p/s.jsonl", row(timestamp=stamp))
+    os.utime(path, (1_794_304_800, 1_794_304_800))
+    claude_home.read()
+    (response,) = claude_home.responses.values()
+    assert (response.at_ms, response.confidence) == (1_794_304_800_000, "inferred")
