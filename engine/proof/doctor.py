@@ -5,7 +5,9 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -13,14 +15,20 @@ from engine.config.load import load
 from engine.runtime.boot import starts_after_boot
 from engine.runtime.lease import holder
 from engine.runtime.settings import CHECKS, load_in_force, zone_name
+from engine.telemetry.catalog import folder_of, survey
 from engine.telemetry.roots import log_roots
 from engine.tokens.count import count_tokens
-from state.database import SQLITE_VERSION
+from state import logs
+from state.database import SQLITE_VERSION, open_reader
 from state.errors import QuarterdeckError
 from state.home import Home, prepare
 
 FIXED_SQLITE = (3, 51, 3)
 """Before it, two processes that write or checkpoint at once can corrupt a WAL; hence our one writer."""
+
+_PERMISSIONS = "check its owner and permissions"
+_HOMES = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "OPENCLAW_STATE_DIR", "OPENCLAW_HOME")
+"""Variables that name a client's home in place of the usual one."""
 
 
 class Finding(Struct, frozen=True):
@@ -35,7 +43,7 @@ class Finding(Struct, frozen=True):
 
 def examine(home: Home) -> list[Finding]:
     """Look at everything; never changes anything but making the state folder."""
-    return [*_machine(), *_state(home), *_config(home), _engine(home), *_clients(), *_logs()]
+    return [*_machine(), *_state(home), *_config(home), _engine(home), *_clients(), *_logs(home, os.environ)]
 
 
 def _machine() -> Iterator[Finding]:
@@ -60,9 +68,14 @@ def _owners(package: str) -> set[str]:
 def _state(home: Home) -> Iterator[Finding]:
     try:
         prepare(home)
+        connection = open_reader(home)
+        if connection is not None:
+            connection.close()
         yield Finding("state", "ok", str(home.state))
     except QuarterdeckError as error:
         yield Finding("state", "problem", str(error), error.fix)
+    except OSError as error:
+        yield Finding("state", "problem", f"cannot use {error.filename}: {error.strerror}", _PERMISSIONS)
     level = "ok" if SQLITE_VERSION >= FIXED_SQLITE else "note"
     text = f"SQLite {'.'.join(map(str, SQLITE_VERSION))}"
     yield Finding("sqlite", level, text if level == "ok" else f"{text}, safe here because only the engine writes")
@@ -80,7 +93,10 @@ def _config(home: Home) -> Iterator[Finding]:
             yield Finding("configuration", "ok", text)
         except QuarterdeckError as error:
             yield Finding("configuration", "problem", str(error), error.fix)
-    yield Finding("zone", "ok", zone_name(load_in_force(home)))
+    try:
+        yield Finding("zone", "ok", zone_name(load_in_force(home)))
+    except OSError as error:
+        yield Finding("zone", "problem", f"cannot use {error.filename}: {error.strerror}", _PERMISSIONS)
 
 
 def _engine(home: Home) -> Finding:
@@ -97,9 +113,46 @@ def _clients() -> Iterator[Finding]:
             yield Finding(name, "ok", path)
 
 
-def _logs() -> Iterator[Finding]:
-    for root in log_roots(os.environ):
-        if os.path.isdir(root.folder):  # noqa: PTH112
-            readable = os.access(root.folder, os.R_OK | os.X_OK)
-            fix = "" if readable else "check its permissions"
-            yield Finding(root.source, "ok" if readable else "problem", root.folder, fix)
+def _logs(home: Home, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Every folder that is looked at, there or not; then what could not be read in them."""
+    roots = log_roots(environ)
+    found = survey(roots)
+    counts = Counter(file.root for file in found.files)
+    for root in roots:
+        folder = folder_of(root)
+        said = f"{counts[root]:,} logs" if os.path.isdir(folder) else "not there"  # noqa: PTH112 - never raises
+        yield Finding(root.source, "ok", f"{folder}: {said}".replace(": 1 logs", ": 1 log"))
+    yield from _named_homes(environ)
+    for path, why in ({one.path: one.why for one in found.unreadable} | _problems(home)).items():
+        yield Finding("log", "problem", f"cannot read {path}: {why}", _PERMISSIONS)
+
+
+def _named_homes(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Homes that a variable names and that are not there: most likely a slip."""
+    for name in _HOMES:
+        several = name == "CLAUDE_CONFIG_DIR"
+        fix = "separate several homes by commas" if several else f"mend or unset {name}"
+        value = environ.get(name, "")
+        for entry in (part.strip() for part in (value.split(",") if several else [value])):
+            if entry and not os.path.isdir(_expanded(entry, environ)):  # noqa: PTH112 - never raises
+                yield Finding("variable", "note", f"{name} names {entry}, which is no folder", fix)
+
+
+def _expanded(entry: str, environ: Mapping[str, str]) -> Path:
+    if entry == "~" or entry.startswith("~/"):
+        return Path(environ.get("HOME", "")) / entry[2:]
+    return Path(entry)
+
+
+def _problems(home: Home) -> dict[str, str]:
+    """What the last reading could not open; nothing where the books themselves cannot be read, which is told above."""
+    try:
+        connection = open_reader(home)
+    except QuarterdeckError:
+        return {}
+    if connection is None:
+        return {}
+    try:
+        return dict(logs.problems(connection))
+    finally:
+        connection.close()

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from engine.admission.windows import window_of
 from engine.config.model import Budget, Config
@@ -21,9 +20,10 @@ from state.database import Connection
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SLOTS_SHOWN = 12
-SAMPLE_HOURS, SAMPLE_DAYS = 24, 7
-PROJECTION_STEPS = 144
-"""A projection moves with time at most so often in a window: what nobody spends in looks the same for a while."""
+HISTORY_MS = 14 * DAY_MS
+"""How far back a projection takes its hours from; whether there was anything before is asked for as long again."""
+LEAST_HISTORY_MS = 6 * HOUR_MS
+"""Below this much time since the first usage that a budget counts, nothing is projected: nobody can know."""
 BLOCKS_BACK_MS = 3 * DAY_MS
 LIMITS_KEPT_MS = 30 * DAY_MS
 """A subscription window that was logged longer ago is not listed: nobody seems to use it."""
@@ -61,8 +61,8 @@ class BudgetRow(Struct, frozen=True):
     action: str
     window_start_ms: int
     window_end_ms: int
-    projection: metrics.Projection
-    """What is taken at the window's end, as things go."""
+    projection: metrics.Projection | None
+    """What is taken at the window's end, as things go; None before six hours after the first usage that it counts."""
 
     @property
     def taken(self) -> int:
@@ -166,7 +166,7 @@ def budget_board(connection: Connection | None, config: Config, now_ms: int) -> 
                 action=budget.action,
                 window_start_ms=window[0],
                 window_end_ms=window[1],
-                projection=past.projection(budget, scope, book.taken, window) if past else metrics.Projection(0, 0, 0),
+                projection=past.projection(scope, book.taken, window[1], budget.tokens) if past else None,
             )
         )
     return found
@@ -177,41 +177,41 @@ class _Past:
 
     def __init__(self, connection: Connection, now_ms: int) -> None:
         self._connection = connection
-        self._now_ms = now_ms
+        self._now_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
+        """The end of this minute: usage is known by minutes, and this one's counts."""
         self._spans: dict[spend.Span, dict[int, int]] = {}
+        self._busy: dict[str | None, dict[int, int]] = {}
         self._owners: dict[int, sessions.Session] = {}
 
     def projection(
-        self, budget: Budget, scope: ledger.Filter, taken: int, window: tuple[int, int]
-    ) -> metrics.Projection:
-        """The pace of the last hour goes on for one hour; after that it is the mean of the last day, or for a week or
-        a month of the last seven. The band is that of the day's hours, or of the seven days."""
-        start_ms, end_ms = window
-        minute_ms = self._now_ms - self._now_ms % MINUTE_MS
-        pace = self._spent(scope, minute_ms + MINUTE_MS - HOUR_MS, minute_ms + MINUTE_MS) / 60
-        hourly = self._hourly(scope, long=budget.window in ("week", "month"))
-        mean = sum(hourly) / len(hourly) / 60 if hourly else 0.0
-        step_ms = max(MINUTE_MS, (end_ms - start_ms) // PROJECTION_STEPS)
-        from_ms = self._now_ms - (self._now_ms - start_ms) % step_ms
-        left_min = (end_ms - from_ms) / MINUTE_MS
-        near_min = min(60.0, left_min)
-        rate = (pace * near_min + mean * (left_min - near_min)) / left_min
-        near_ms = min(end_ms, minute_ms + HOUR_MS)
-        out_ms = metrics.runs_out_at(budget.tokens, taken, minute_ms, near_ms, pace)
-        if out_ms is None and near_ms < end_ms:
-            out_ms = metrics.runs_out_at(budget.tokens, taken + round(pace * near_min), near_ms, end_ms, mean)
-        projected = metrics.project(taken, start_ms, end_ms, from_ms, rate, hourly)
-        return replace(projected, runs_out_ms=out_ms)
+        self, scope: ledger.Filter, taken: int, window_end_ms: int, limit_tokens: int
+    ) -> metrics.Projection | None:
+        """None as long as there are not enough hours to go by."""
+        if not self._spent(scope, self._now_ms - 2 * HISTORY_MS, self._now_ms - LEAST_HISTORY_MS):
+            return None
+        going = metrics.course(self._hours(scope), self._now_ms)
+        return metrics.project(taken, self._now_ms - MINUTE_MS, window_end_ms, going, limit_tokens)
 
-    def _hourly(self, scope: ledger.Filter, long: bool) -> list[int]:
-        """Tokens of each of the last 24 whole hours, or the hourly mean of each of the last seven days; what lies
-        before the first usage is left out, since then nothing was counted."""
-        end_ms = self._now_ms - self._now_ms % HOUR_MS
-        hours, number = (24, SAMPLE_DAYS) if long else (1, SAMPLE_HOURS)
-        starts = [end_ms - back * hours * HOUR_MS for back in range(number, 0, -1)]
-        sample = [self._spent(scope, start, start + hours * HOUR_MS) // hours for start in starts]
-        first = next((index for index, tokens in enumerate(sample) if tokens), len(sample))
-        return sample[first:]
+    def _hours(self, scope: ledger.Filter) -> list[metrics.Hour]:
+        """Every clock hour since the first usage or of the last fourteen days, idle ones too, and this one so far."""
+        last_ms = (self._now_ms - 1) // HOUR_MS * HOUR_MS
+        since_ms = last_ms - HISTORY_MS
+        busy = self._busy_hours(scope, since_ms)
+        first_ms = since_ms if self._spent(scope, since_ms - HISTORY_MS, since_ms) else min(busy, default=last_ms)
+        return [
+            metrics.Hour(busy.get(at_ms, 0), at_ms, min(HOUR_MS, self._now_ms - at_ms) / MINUTE_MS)
+            for at_ms in range(first_ms, last_ms + 1, HOUR_MS)
+        ]
+
+    def _busy_hours(self, scope: ledger.Filter, since_ms: int) -> dict[int, int]:
+        """Tokens of the hours in which this scope spent any. Who spent them is asked only of hours that are busy."""
+        if scope.source not in self._busy:
+            groups = spend.by(self._connection, "hour", spend.Span(since_ms, self._now_ms, scope.source), UTC)
+            self._busy[scope.source] = {_hour_ms(group.label or ""): group.sums.tokens for group in groups}
+        busy = self._busy[scope.source]
+        if scope.lane is not None or scope.agent is not None or scope.job is not None:
+            busy = {at_ms: self._spent(scope, at_ms, min(at_ms + HOUR_MS, self._now_ms)) for at_ms in busy}
+        return {at_ms: tokens for at_ms, tokens in busy.items() if tokens}
 
     def _spent(self, scope: ledger.Filter, since_ms: int, until_ms: int) -> int:
         span = spend.Span(since_ms, until_ms, scope.source)

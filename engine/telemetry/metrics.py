@@ -17,7 +17,9 @@ from engine.contract.usage import RateLimit
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 BLOCK_MS = 5 * HOUR_MS
-LOW_SHARE, HIGH_SHARE = 0.2, 0.8
+NEAR_MIN = 60
+"""How long the present pace is taken to go on."""
+PACE_HALF_LIFE_MIN, MEAN_HALF_LIFE_MIN = 60.0, 2 * 24 * 60.0
 TREND_STEP = 0.05
 TREND_LEAST = 4
 
@@ -49,6 +51,58 @@ def ewma_per_minute(minutes: Sequence[int], half_life_min: float = 5.0, elapsed_
     return spent / max(1.0, weight)
 
 
+class Hour(Struct, frozen=True):
+    """What was spent in one clock hour, or in as much of it as has passed."""
+
+    tokens: int
+    start_ms: int
+    minutes: float = 60.0
+    """How much of it has passed; more than 0."""
+
+
+class Course(Struct, frozen=True):
+    """How spending goes: what a projection rests on. The same for every budget that counts the same usage."""
+
+    pace: float
+    """Tokens per minute of late: what is an hour old weighs half."""
+    mean: float
+    """Tokens per minute over days: what is two days old weighs half."""
+    spread: float
+    """Standard deviation of the tokens of an hour, idle ones included."""
+
+
+def course(hours: Sequence[Hour], now_ms: int) -> Course:
+    """What these hours, idle ones included, say at `now_ms`, at which the last of them ends.
+
+    Weights halve with age, every hour for the pace and every two days for the rest, instead of being cut off at an
+    age: so nothing jumps when the clock hour turns, or when a burst becomes an hour or a day old.
+    """
+    pace, _ = _weighted([hour.tokens / hour.minutes for hour in hours], _weights(hours, now_ms, PACE_HALF_LIFE_MIN))
+    weights = _weights(hours, now_ms, MEAN_HALF_LIFE_MIN)
+    mean, _ = _weighted([hour.tokens / hour.minutes for hour in hours], weights)
+    _, spread = _weighted([float(hour.tokens) for hour in hours], weights)
+    return Course(pace, mean, spread)
+
+
+def _weights(hours: Sequence[Hour], now_ms: int, half_life_min: float) -> list[float]:
+    """The integral of 2^(-age / half life) over each hour."""
+
+    def older(at_ms: float) -> float:
+        return float(0.5 ** ((now_ms - at_ms) / MINUTE_MS / half_life_min))
+
+    return [older(hour.start_ms + hour.minutes * MINUTE_MS) - older(hour.start_ms) for hour in hours]
+
+
+def _weighted(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    whole = sum(weights)
+    if not whole:
+        return 0.0, 0.0
+    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / whole
+    square = sum((value - mean) ** 2 * weight for value, weight in zip(values, weights, strict=True)) / whole
+    return mean, math.sqrt(square)
+
+
 class Projection(Struct, frozen=True):
     """What a budget window will hold at its end, and when it is full."""
 
@@ -59,28 +113,31 @@ class Projection(Struct, frozen=True):
     """When the limit is reached at the likely rate; None without a limit, and when not before the window ends."""
 
 
-def project(
-    spent: int,
-    window_start_ms: int,
-    window_end_ms: int,
-    now_ms: int,
-    rate_per_min: float,
-    hourly: Sequence[int],
-    limit: int | None = None,
-) -> Projection:
-    """Tokens at the end of a budget window: `likely` at the rate given, the band at the 20th and 80th percentile of
-    `hourly`, tokens of each past hour of this window or of the 24 hours before. The band always holds `likely`: a
-    rate beyond what past hours have seen widens it. Without past hours the band is `likely` alone."""
-    begin_ms = max(now_ms, window_start_ms)
-    left_min = max(0, window_end_ms - begin_ms) / MINUTE_MS
-    likely = max(0.0, rate_per_min)
-    low, high = (quantile(hourly, share) / 60 if hourly else likely for share in (LOW_SHARE, HIGH_SHARE))
+def project(spent: int, now_ms: int, window_end_ms: int, going: Course, limit: int | None = None) -> Projection:
+    """Tokens at the end of a budget window: the pace goes on for an hour, after that it is the mean.
+
+    The band is one standard deviation to either side, past hours taken as independent of each other: it grows with the
+    root of the hours that are left. No figure falls when more time is left, so a longer window over the same usage
+    never projects less than a shorter one in it.
+    """
+    left_min = max(0, window_end_ms - now_ms) / MINUTE_MS
+    near_min = min(NEAR_MIN, left_min)
+    near, whole = going.pace * near_min, going.pace * near_min + going.mean * (left_min - near_min)
+    below = max(0.0, near - _deviation(going, near_min), whole - _deviation(going, left_min))
+    near_ms = min(window_end_ms, now_ms + NEAR_MIN * MINUTE_MS)
+    out_ms = None if limit is None else runs_out_at(limit, spent, now_ms, near_ms, going.pace)
+    if limit is not None and out_ms is None and near_ms < window_end_ms:
+        out_ms = runs_out_at(limit, spent + round(near), near_ms, window_end_ms, going.mean)
     return Projection(
-        low=spent + math.floor(min(low, likely) * left_min),
-        likely=spent + round(likely * left_min),
-        high=spent + math.ceil(max(high, likely) * left_min),
-        runs_out_ms=None if limit is None else runs_out_at(limit, spent, begin_ms, window_end_ms, likely),
+        low=spent + math.floor(below),
+        likely=spent + round(whole),
+        high=spent + math.ceil(whole + _deviation(going, left_min)),
+        runs_out_ms=out_ms,
     )
+
+
+def _deviation(going: Course, minutes: float) -> float:
+    return going.spread * math.sqrt(minutes / 60)
 
 
 def runs_out_at(limit: int, spent: int, now_ms: int, window_end_ms: int, rate_per_min: float) -> int | None:
@@ -91,15 +148,6 @@ def runs_out_at(limit: int, spent: int, now_ms: int, window_end_ms: int, rate_pe
         return None
     wait_ms = (limit - spent) / rate_per_min * MINUTE_MS
     return now_ms + math.ceil(wait_ms) if wait_ms < window_end_ms - now_ms else None
-
-
-def quantile(values: Sequence[int], share: float) -> float:
-    """The value below which that share of the values lies, in a straight line between neighbours."""
-    ordered = sorted(max(0, value) for value in values)
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 def cache_hit_ratio(input_tokens: int, cache_read_tokens: int, cache_write_tokens: int) -> float | None:

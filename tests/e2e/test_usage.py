@@ -290,6 +290,10 @@ def test_runs_show_what_was_reported_beside_what_was_booked(recorded):
         (("--source", "cursor"), "invalid choice"),
         (("--by", "mood"), "invalid choice"),
         (("--raw", "--by", "day"), "leave out --raw or --by"),
+        (("--since", ""), "'' is no date"),
+        (("--until", ""), "'' is no date"),
+        (("--tz", ""), "no time zone ''"),
+        (("--since", "2026-11-02", "--until", "2026-11-01"), "--since 2026-11-02 is after --until 2026-11-01"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_one_line(desk, words, said):

@@ -108,6 +108,16 @@ class World:
         with self.open().transaction() as tx:
             usage.book(tx, [row])
 
+    def repeats(self, generation, owner, log, number, parts):
+        """This log repeats responses of another conversation, which used these parts in all."""
+        for place in range(number):
+            self.book(owner, parts if place == 0 else (0, 0, 0, 0), key=f"copied{place}", at_ms=NOW_MS - 86_400_000)
+        with self.open().transaction() as tx:
+            tx.execute(
+                "INSERT INTO copies SELECT ?, id, ? FROM usage WHERE key LIKE 'copied%' AND generation_id = ?",
+                (generation, log, owner),
+            )
+
     def sql(self, statement, *parameters):
         """What has no shorter way here; returns the new row's id."""
         with self.open().transaction() as tx:

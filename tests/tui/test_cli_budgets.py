@@ -24,12 +24,21 @@ def listed(filled):
         connection.close()
 
 
-def test_a_budget_has_a_projection(listed):
+def test_a_budget_has_a_projection(filled, listed):
+    filled.spend(1, 900, key="before", at_ms=filled.now_ms - 30 * HOUR)
     (row,) = listed().data["budgets"]
     assert set(row["projection"]) == {"low", "likely", "high", "runs_out_at"}
     assert row["taken"] == 1200
     assert row["taken"] <= row["projection"]["low"] <= row["projection"]["likely"] <= row["projection"]["high"]
-    assert row["projection"]["runs_out_at"] is None
+
+
+def test_without_six_hours_of_usage_there_is_none(listed):
+    answer = listed()
+    (row,) = answer.data["budgets"]
+    assert row["projection"] is None
+    header, line = answer.text.splitlines()[:2]
+    assert header.endswith("at the end  runs out")
+    assert line.split()[-2:] == ["-", "-"]
 
 
 def test_subscriptions_stand_beside_the_budgets(filled, listed):

@@ -1,5 +1,6 @@
 """What does `qd usage` make of booked numbers: sums, money, unknowns, and a table that fits?"""
 
+import io
 import json
 import re
 import subprocess
@@ -7,21 +8,21 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from engine.contract.clock import iso
 from state import logs, prices, runs, sessions
 from state.responses import BookedResponse
 from state.rollups import SUMMED, Sums
 from state.spend import EVER, GROUPS, Group, Span
-from tui.cli import generations
 from tui.cli.dispatch import capture
 from tui.cli.raw import MOST_RUNS, raw_runs
 from tui.cli.sums import booked_view, cost_cell, known_cost
-from tui.cli.usage_text import WIDTH, coverage_words, usage_text
+from tui.cli.usage_text import coverage_words, usage_text
+from tui.cli.verb import Page, page
 
 SUMS = Sums(7, 13_448, 61_352, 11_019, 11_019, 0, 38, 5, 60_958, 0, 0, 0)
+TERMINAL = Page(80, True)
+PIPE = Page(None, False)
 COVERAGE = {
     "files": 1,
     "files_gone": 0,
@@ -108,18 +109,45 @@ def widest(text):
 def test_days_fit_into_80_columns_whatever_the_numbers(digits):
     number = 10**digits - 1
     sums = Sums(*[number] * len(SUMMED))._replace(cost_microusd=number * 10, unpriced=1)
-    text = usage_text("day", [Group("2026-11-21", sums)], sums, COVERAGE)
-    assert widest(text) <= WIDTH
+    text = usage_text("day", [Group("2026-11-21", sums)], sums, COVERAGE, TERMINAL)
+    assert widest(text) <= 80
     assert "2026-11-21" in text
     assert (f"{number:,}" in text) == (digits < 8), "exact as long as it fits"
+    piped = usage_text("day", [Group("2026-11-21", sums)], sums, COVERAGE, PIPE)
+    assert piped.count(f"{number:,}  ") >= 6, "a program gets every figure, exact, whatever the width"
+    narrow = usage_text("day", [Group("2026-11-21", sums)], sums, COVERAGE, Page(80, False))
+    assert f"{number:,}" in narrow
+    assert ("tokens" in narrow) == (widest(piped) <= 80)
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, None), ("", None), ("x", None), ("0", None), ("132", 132)])
+def test_off_a_terminal_only_columns_tells_a_width(monkeypatch, columns, width):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert page() == Page(width, False)
 
 
 def test_groups_without_a_name_are_a_dash_and_the_total_comes_last():
-    lines = usage_text("model", [Group(None, SUMS), Group("m1", SUMS)], SUMS, COVERAGE).splitlines()
+    lines = usage_text("model", [Group(None, SUMS), Group("m1", SUMS)], SUMS, COVERAGE, TERMINAL).splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["model", "-", "m1", "total"]
     assert len({len(line) for line in lines[:4]}) == 1, "right-aligned"
-    (alone,) = [line for line in usage_text(None, [], SUMS, COVERAGE).splitlines() if line.startswith("total")]
+    (alone,) = [
+        line for line in usage_text(None, [], SUMS, COVERAGE, TERMINAL).splitlines() if line.startswith("total")
+    ]
     assert alone.split() == ["total", "7", "13,448", "61,352", "11,019", "38", "85,857", "$0.06"]
+
+
+def test_sessions_come_by_number(house):
+    for number in range(12):
+        _, generation = house.session(f"s{number}")
+        if number in (1, 3, 10, 11):
+            house.book(generation, (1, 0, 0, 0), f"k{number}")
+    found = [row["session"] for row in asked(house, "--by", "session")["rows"]]
+    assert len(found) == 4
+    assert found == sorted(found)
+    assert found != sorted(found, key=str), "or this proves nothing"
 
 
 def test_what_the_numbers_rest_on_is_said_when_there_is_something_to_say():
@@ -274,63 +302,6 @@ def test_raw_honours_span_and_source(house):
     assert (row["booked"]["input_tokens"], row["booked"]["output_tokens"], row["booked"]["cost_microusd"]) == (5, 7, 9)
     assert (row["raw"], row["basis"], row["confidence"]) == (None, "per_run", "final")
     assert (row["session_reused"], row["has_instructions_file"], row["context_fetch_mode"]) == (None, None, None)
-
-
-def test_a_generation_is_compared_with_its_client_after_what_it_repeats(house):
-    """A fork's client counts its parent's responses as its own; they are booked for the parent."""
-    _, parent = house.session("parent", at_ms=house.now_ms - 10)
-    _, child = house.session("child")
-    log = logs.LogFile(0, "claude_code", "/l", 1, 2, 10, 20, 10, "h", "", 5, "{}", "{}", 1)
-    with house.open().transaction() as tx:
-        first = logs.advance(tx, log, {}, {}, False)
-        second = logs.advance(tx, msgspec.structs.replace(log, path="/gone"), {}, {}, False)
-        logs.mark_gone(tx, ("/gone",), house.now_ms)
-    for generation, key, log_id in ((parent, "a", first), (child, "a", second), (child, "b", second)):
-        house.book(generation, (1, 10, 100, 1000), key, log_id=log_id, cost_microusd=None if key == "b" else 3)
-    with house.open().transaction() as tx:
-        logs.note_totals(tx, child, logs.ClientTotals("cost-state", house.now_ms, 2, 20, 200, 2001, 77))
-    connection = house.open().connection
-
-    (view,) = generations.views(connection, sessions.generation(connection, child).session_id)
-
-    assert view["client"]["difference"] == {
-        "input_tokens": 0,
-        "cache_read_tokens": 0,
-        "cache_write_tokens": 0,
-        "output_tokens": 1,
-    }
-    assert (view["client"]["kind"], view["client"]["cost_microusd"]) == ("cost-state", 77)
-    parents = sessions.generation(connection, parent).session_id
-    assert view["copied_from"] == [{"session": parents, "responses": 1}]
-    assert view["logs"] == [{"path": "/gone", "gone_at": iso(house.now_ms)}]
-    assert (view["cost_microusd"], view["responses_unpriced"], view["window_from"]) == (None, 1, None)
-    assert list(generations.remarks(view)) == [
-        "client says output +1 (cost-state)",
-        f"repeats 1 response of session {parents}, counted there",
-        "log gone, kept by us: /gone",
-    ]
-    (untold,) = generations.views(connection, parents)
-    assert (untold["client"], untold["copied_from"], untold["cost_microusd"]) == (None, [], 3)
-
-
-def test_a_context_window_says_where_it_is_from(house):
-    session, generation = house.session("fix", model="m1")
-    connection = house.open().connection
-
-    def seen(**columns):
-        with house.open().transaction() as tx:
-            for name, value in columns.items():
-                tx.execute(f"UPDATE generations SET {name} = ? WHERE id = ?", (value, generation))
-        (view,) = generations.views(connection, session)
-        return view["context_window"], view["window_from"], *generations.remarks(view)
-
-    assert seen() == (None, None)
-    assert seen(context_tokens=50_000) == (None, None, "context 50.0k tokens of an unknown window")
-    number = model_id(house, "m1")
-    with house.open().transaction() as tx:
-        prices.note_window(tx, number, 200_000)
-    assert seen() == (200_000, "prices", "context 50.0k tokens of 200k, 25% (window from prices)")
-    assert seen(context_window=100_000) == (100_000, "log", "context 50.0k tokens of 100k, 50% (window from log)")
 
 
 def test_looking_loads_nothing_heavy(house):

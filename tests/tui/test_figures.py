@@ -113,7 +113,7 @@ def test_what_the_client_says_is_compared_with_ours_and_what_is_copied(world):
     _, other = world.session("b", at_ms=NOON - DAY)
     log = world.log()
     world.book(generation, (10, 20, 30, 40), at_ms=NOON, log_id=log)
-    world.sql("INSERT INTO copies VALUES (?, ?, ?, 3, 1, 2, 3, 4)", log, other, generation)
+    world.repeats(generation, other, log, 3, (1, 2, 3, 4))
     assert conversation(world, generation).difference is None
     for totals, difference in (((11, 22, 33, 44), (0, 0, 0, 0)), ((11, 22, 33, 49), (0, 0, 0, 5))):
         with world.open().transaction() as tx:

@@ -10,7 +10,7 @@ from engine.telemetry.metrics import Projection
 from state import logs, runs, sessions
 from tui import changes, views
 from tui.feed import Feed
-from tui.panes.budgets import outlook, resets, window_words
+from tui.panes.budgets import band, outlook, resets, window_words
 from tui.panes.sessions import context_cell
 from tui.screens.confirm import Confirm
 from tui.screens.run import RunScreen
@@ -101,6 +101,8 @@ def budget(**fields):
     [
         ({}, ("~60", "text")),
         ({"projection": Projection(40, 40, 40)}, ("ok", "dim")),
+        ({"projection": None}, ("-", "dim")),
+        ({"projection": None, "committed": 100}, ("full", "bad")),
         ({"projection": Projection(50, 120, 130, NOON + 6 * HOUR)}, ("> 18:00", "warn")),
         ({"projection": Projection(50, 120, 130, NOON + 2 * DAY)}, ("> Fri 12:00", "warn")),
         ({"committed": 100, "projection": Projection(100, 100, 100, NOON)}, ("full", "bad")),
@@ -110,6 +112,11 @@ def test_an_outlook_says_when_it_runs_out(fields, said):
     from datetime import UTC
 
     assert outlook(budget(**fields), NOON, UTC) == (said,)
+
+
+def test_a_band_says_likely_then_low_to_high():
+    assert band(budget()) == (("60, 50-70", "dim"),)
+    assert band(budget(projection=None)) == (("-", "dim"),)
 
 
 def window(**fields):
@@ -178,7 +185,7 @@ def test_a_session_page_tells_what_its_numbers_rest_on(spent, drive):
     log = spent.log(gone_ms=spent.now_ms)
     _, other = spent.session("the one before", at_ms=spent.now_ms - DAY)
     spent.sql("UPDATE usage SET log_id = ? WHERE generation_id = 1", log)
-    spent.sql("INSERT INTO copies VALUES (?, ?, 1, 34, 0, 0, 0, 7)", log, other)
+    spent.repeats(1, other, log, 34, (0, 0, 0, 7))
     with spent.open().transaction() as tx:
         undone = sessions.start_generation(
             tx, 1, source="quarterdeck", provider_home="", provider_id=None, model=None, workspace=None,

@@ -76,13 +76,13 @@ def _budget_table(board: list[BudgetRow]) -> str:
             f"{row.overrun:,}",
             row.level,
             local(row.window_end_ms),
-            f"{row.projection.likely:,}",
-            local(row.projection.runs_out_ms),
+            f"{row.projection.likely:,}" if row.projection else "-",
+            local(row.projection.runs_out_ms) if row.projection else "-",
         )
         for row in board
     ]
-    header = ("budget", "window", "counts", "taken", "limit", "share", "held", "overrun", "state", "resets")
-    return table((*header, "likely then", "runs out"), rows, right=(3, 4, 5, 6, 7, 10))
+    header = ("budget", "window", "counts", "taken", "limit", "share", "reserved", "overrun", "state", "resets")
+    return table((*header, "at the end", "runs out"), rows, right=(3, 4, 5, 6, 7, 10))
 
 
 def _window_table(windows: list[SubscriptionRow]) -> str:
@@ -111,7 +111,7 @@ def _board(context: Context) -> list[BudgetRow]:
 
 
 def _row_view(row: BudgetRow) -> dict[str, Any]:
-    projection = times(msgspec.structs.asdict(row.projection))
+    projection = times(msgspec.structs.asdict(row.projection)) if row.projection else None
     said = {"taken": row.taken, "free": row.free, "level": row.level, "projection": projection}
     return times(msgspec.structs.asdict(row)) | said
 

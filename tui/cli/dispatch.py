@@ -3,14 +3,16 @@
 import difflib
 import importlib
 import json
+import sqlite3
 import unicodedata
 
 import msgspec
 
-from state.errors import QuarterdeckError
+from state.errors import QuarterdeckError, StateError
 from state.home import Home
 from tui.cli.commands import COMMANDS, match
-from tui.cli.verb import Context, Parser, Verb
+from tui.cli.trouble import is_outside, told
+from tui.cli.verb import Context, Output, Parser, Verb
 
 Said = tuple[int, str, str]
 """Exit code, standard output, standard error."""
@@ -40,8 +42,22 @@ def run(words: list[str], home: Home) -> Said:
     if {"-h", "--help"} & set(before_dashes(rest)):
         return 0, parser.format_help().rstrip(), ""
     options = parser.parse_args(rest)
-    output = verb.run(Context(home, options))
+    output = _answer(verb, Context(home, options))
     return (0 if output.ok else 1), _as_json(output.data) if options.json else output.text, ""
+
+
+def _answer(verb: Verb, context: Context) -> Output:
+    """What the verb says. Trouble with disk or database becomes one of our errors, whichever room it comes from."""
+    try:
+        return verb.run(context)
+    except BrokenPipeError:
+        raise  # whoever read us has gone: no trouble of ours
+    except StateError as error:
+        if isinstance(error.__context__, sqlite3.Error) and is_outside(error.__context__):
+            raise told(error.__context__, context.home) from None  # no backup would mend it
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise told(error, context.home) from None
 
 
 def before_dashes(words: list[str]) -> list[str]:

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 
 from engine.contract.clock import iso
+from engine.sessions.reuse import WORDS
 from state import logs, prices, sessions
 from state.database import Connection
 from state.sessions import Generation
 from tui.cli.sums import known_cost
 from tui.cli.verb import times
-from tui.text import plural, tokens
+from tui.text import money, plural, tokens
 
 TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 
@@ -23,14 +24,15 @@ def views(connection: Connection, session_id: int) -> list[dict[str, Any]]:
     return [_view(connection, one, windows) for one in found]
 
 
-def _view(connection: Connection, generation: Generation, windows: dict[str, int]) -> dict[str, Any]:
+def _view(connection: Connection, generation: Generation, windows: dict[str, tuple[int, str]]) -> dict[str, Any]:
     view = times(msgspec.structs.asdict(generation))
     unpriced, partial, inferred = view.pop("unpriced"), view.pop("partial"), view.pop("inferred")
-    priced = windows.get(generation.model or "")
+    told = windows.get(generation.model or "", (None, None))
+    window, came_from = (generation.context_window, "log") if generation.context_window else told
     return view | {
         "tokens": sum(getattr(generation, name) for name in TOKENS),
         "cost_microusd": known_cost(generation.cost_microusd, generation.responses, unpriced)
-        if generation.read
+        if generation.read and generation.responses
         else None,
         "responses_unpriced": unpriced,
         "responses_by_confidence": {
@@ -38,8 +40,8 @@ def _view(connection: Connection, generation: Generation, windows: dict[str, int
             "partial": partial,
             "inferred": inferred,
         },
-        "context_window": generation.context_window or priced,
-        "window_from": "log" if generation.context_window else "prices" if priced else None,
+        "context_window": window,
+        "window_from": came_from,
         "client": _client(connection, generation),
         "copied_from": [
             {"session": session, "responses": responses}
@@ -49,11 +51,19 @@ def _view(connection: Connection, generation: Generation, windows: dict[str, int
     }
 
 
-def _windows(connection: Connection) -> dict[str, int]:
-    """Context windows by model, from the price list."""
-    found: dict[str, int] = {}
-    for model in prices.known_models(connection):
-        found[model.name] = max(found.get(model.name, 0), model.context_window or 0)
+def _windows(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Context windows by model, and whose they are: what the operator declares goes before the price list."""
+    found: dict[str, tuple[int, str]] = {}
+    known = prices.known_models(connection)
+    for came_from, told in (
+        ("prices", [(model.name, model.context_window) for model in known]),
+        ("config", [(model.name, model.declared_window) for model in known]),
+    ):
+        widest: dict[str, int] = {}
+        for name, window in told:
+            if window:
+                widest[name] = max(widest.get(name, 0), window)
+        found |= {name: (window, came_from) for name, window in widest.items()}
     return found
 
 
@@ -78,12 +88,18 @@ def _logs(connection: Connection, generation: Generation) -> list[dict[str, Any]
     return [{"path": path, "gone_at": iso(gone_ms)} for path, gone_ms in logs.of_generation(connection, generation.id)]
 
 
+def beginning(view: dict[str, Any]) -> str:
+    """When a generation began, and why."""
+    note = f" ({view['note']})" if view["note"] else ""
+    return f"since {view['started_at'][:16].replace('T', ' ')}, {WORDS.get(view['reason'], view['reason'])}{note}"
+
+
 def remarks(view: dict[str, Any]) -> Iterator[str]:
     """What there is to say about a generation beyond its figures, a line each."""
     if view["context_tokens"] is not None:
         yield f"context {tokens(view['context_tokens'])} tokens{_of_window(view)}"
     if view["client"] is not None:
-        yield _comparison(view["client"])
+        yield _comparison(view)
     for copied in view["copied_from"]:
         yield f"repeats {plural(copied['responses'], 'response')} of session {copied['session']}, counted there"
     for log in view["logs"]:
@@ -98,10 +114,25 @@ def _of_window(view: dict[str, Any]) -> str:
     return f" of {tokens(window)}, {100 * view['context_tokens'] // window}% (window from {came_from})"
 
 
-def _comparison(client: dict[str, Any]) -> str:
+def _comparison(view: dict[str, Any]) -> str:
+    client = view["client"]
     parts = [
         f"{name.removesuffix('_tokens').replace('_', ' ')} {number:+,}"
         for name, number in client["difference"].items()
         if number
     ]
+    if not parts and _costs_differ(view):
+        costs = (client["cost_microusd"], view["cost_microusd"])
+        says, ours = (money(cost, short=False) for cost in costs)
+        if says == ours:
+            says, ours = (f"${cost / 1_000_000:.4f}" for cost in costs)
+        return f"client says the same tokens; it says {says}, we say {ours} ({client['kind']})"
     return f"client says {', '.join(parts) or 'the same'} ({client['kind']})"
+
+
+def _costs_differ(view: dict[str, Any]) -> bool:
+    """By more than one percent, and more than rounding each response does. Only what is complete can be compared."""
+    theirs, ours = view["client"]["cost_microusd"], view["cost_microusd"]
+    if theirs is None or ours is None or view["responses_unpriced"] or view["copied_from"]:
+        return False
+    return bool(abs(theirs - ours) > max(max(theirs, ours) / 100, view["responses"]))

@@ -1,6 +1,7 @@
 """`qd sessions`, `qd session ...`, `qd undo`."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -8,7 +9,6 @@ import msgspec
 from engine.contract.orders import Nothing, ResetSession
 from engine.runtime.client import Client
 from engine.runtime.lease import holder
-from engine.sessions.reuse import WORDS
 from engine.telemetry.metrics import cache_hit_ratio
 from state import board, runs, sessions
 from state.database import Connection
@@ -16,7 +16,7 @@ from state.errors import NotFound
 from tui.cli import generations
 from tui.cli.runs import run_view
 from tui.cli.sums import cost_cell, known_cost
-from tui.cli.verb import Context, Output, Verb, local, no_arguments, table, times
+from tui.cli.verb import Context, Output, Page, Verb, exact, fitted, local, no_arguments, page, table, times
 from tui.text import tokens
 
 HOUR_MS = 3_600_000
@@ -73,7 +73,7 @@ def _row_view(row: board.BoardRow) -> dict[str, Any]:
     return view | {
         "state": session_state(row),
         "total_tokens": row.total_tokens,
-        "cost_microusd": known_cost(row.cost_microusd, row.responses, unpriced) if row.read else None,
+        "cost_microusd": known_cost(row.cost_microusd, row.responses, unpriced) if row.read and row.responses else None,
         "responses_unpriced": unpriced,
         "cache_hit_ratio": None if hit_ratio is None else round(hit_ratio, 4),
     }
@@ -94,7 +94,7 @@ def _show(context: Context) -> Output:
     }
     listed = [(run.id, run.trigger, run.outcome or run.state, run.summary or run.why or "") for run in latest]
     said = table(("run", "trigger", "outcome", "said"), listed, right=(0,))
-    return Output(data, "\n\n".join((_heading(session), _generations_text(found), said)))
+    return Output(data, "\n\n".join((_heading(session), _generations_text(found, page()), said)))
 
 
 def _heading(session: sessions.Session) -> str:
@@ -103,26 +103,32 @@ def _heading(session: sessions.Session) -> str:
     return clean(f"session {session.id}  {session.agent or session.source}  {session.title or session.workspace or ''}")
 
 
-def _generations_text(found: list[dict[str, Any]]) -> str:
-    """A table, and below it what there is to say about each."""
+def _generations_text(found: list[dict[str, Any]], on: Page) -> str:
+    """A table with the columns of `qd usage`, and below it what there is to say about each."""
     from tui.clean import clean
 
+    numbers = (exact, tokens) if on.short else (exact,)
+    made = fitted((_generations_table(found, number) for number in numbers), on.width)
+    lines = [
+        f"generation {view['number']}: {clean(remark)}"
+        for view in found
+        for remark in (generations.beginning(view), *generations.remarks(view))
+    ]
+    return "\n".join([made, *([""] if lines else []), *lines])
+
+
+def _generations_table(found: list[dict[str, Any]], number: Callable[[int], str]) -> str:
     cells = [
         (
             f"{view['number']}{' (undone)' if view['undone_at'] else ''}",
-            WORDS.get(view["reason"], view["reason"]),
-            view["note"] or "",
-            f"{view['responses']:,}",
-            f"{view['tokens'] - view['output_tokens']:,}",
-            f"{view['output_tokens']:,}",
+            number(view["responses"]),
+            *(number(view[name]) for name in generations.TOKENS),
             cost_cell(view),
-            view["started_at"][:16].replace("T", " "),
         )
         for view in found
     ]
-    header = ("generation", "why", "note", "responses", "input", "output", "cost", "since")
-    lines = [f"generation {view['number']}: {clean(remark)}" for view in found for remark in generations.remarks(view)]
-    return "\n".join([table(header, cells, right=(3, 4, 5, 6)), *([""] if lines else []), *lines])
+    header = ("generation", "responses", "input", "cache read", "cache write", "output", "cost")
+    return table(header, cells, right=range(1, len(header)))
 
 
 def _reset_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,32 +2,38 @@
 
 import argparse
 import os
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine import __version__
+from engine.config.model import Config
 from engine.contract.clock import SystemClock
 from engine.contract.orders import Nothing
 from engine.runtime.client import Client
-from engine.runtime.lease import Lease
-from engine.runtime.settings import load_in_force, zone_name
+from engine.runtime.lease import Holder, Lease
+from engine.runtime.settings import load_strict, zone_name
 from engine.schedule.calendar import zone_named
 from state import logs, spend
 from state.database import Connection, open_writer
 from state.errors import EngineUnavailable, UsageError
 from state.home import prepare
 from state.rollups import Sums
-from state.spend import GROUPS, Span
+from state.spend import GROUPS, Group, Span
 from state.usage import SOURCES
 from tui.cli.raw import raw_runs, raw_table
 from tui.cli.sums import sums_view
 from tui.cli.usage_text import coverage_words, usage_text
-from tui.cli.verb import Context, Output, Verb
+from tui.cli.verb import Context, Output, Verb, page
 
 INGEST_PATIENCE_S = 3600.0
+WORDLESS_S = 3.0
+"""How long an engine may take before we say what we wait for."""
 _STEP_S = 0.05
 
 
@@ -44,18 +50,24 @@ def _usage(context: Context) -> Output:
     options = context.options
     if options.raw and options.by:
         raise UsageError("qd usage: --raw lists runs and has no groups", "leave out --raw or --by")
-    zone = _zone(options.tz or zone_name(load_in_force(context.home)))
-    span = Span(
-        _instant(options.since, zone) if options.since else 0,
-        _instant(options.until, zone) if options.until else spend.EVER,
-        options.source,
-    )
-    _catch_up(context)
+    config = load_strict(context.home)
+    zone = _zone(zone_name(config) if options.tz is None else options.tz)
+    span = _span(options, zone)
+    _catch_up(context, config)
     connection = context.reader()
     if connection is None:
         raise EngineUnavailable("the running engine is older than this qd", "end it with: qd engine stop")
     data, text = _raw(connection, span) if options.raw else _spent(connection, options.by, span, zone)
     return Output(data, "" if options.json else text())
+
+
+def _span(options: argparse.Namespace, zone: ZoneInfo) -> Span:
+    """An empty word is a mistake, an unset variable of the shell for instance, and not all there is."""
+    since = 0 if options.since is None else _instant(options.since, zone)
+    until = spend.EVER if options.until is None else _instant(options.until, zone)
+    if since > until:
+        raise UsageError(f"qd usage: --since {options.since} is after --until {options.until}", "swap them")
+    return Span(since, until, options.source)
 
 
 Answer = tuple[dict[str, Any], Callable[[], str]]
@@ -64,11 +76,16 @@ Answer = tuple[dict[str, Any], Callable[[], str]]
 
 def _spent(connection: Connection, by: str | None, span: Span, zone: ZoneInfo) -> Answer:
     total = spend.totals(connection, span)
-    groups = spend.by(connection, by, span, zone) if by else []
+    groups = _in_order(by, spend.by(connection, by, span, zone)) if by else []
     coverage = _coverage(connection, total, span)
     rows = [{by or "": _label(by, group.label), **sums_view(group.sums)} for group in groups]
     data = {"totals": sums_view(total), "rows": rows, "coverage": coverage}
-    return data, lambda: usage_text(by, groups, total, coverage)
+    return data, lambda: usage_text(by, groups, total, coverage, page())
+
+
+def _in_order(by: str, groups: list[Group]) -> list[Group]:
+    """Sessions by their number, those without first; the rest comes in order."""
+    return sorted(groups, key=lambda group: int(group.label or -1)) if by == "session" else groups
 
 
 def _label(by: str | None, label: str | None) -> str | int | None:
@@ -84,22 +101,42 @@ def _raw(connection: Connection, span: Span) -> Answer:
     return data, lambda: f"{raw_table(rows)}\n\n{coverage_words(coverage)}"
 
 
-def _catch_up(context: Context) -> None:
+def _catch_up(context: Context, config: Config) -> None:
     """A running engine is asked; else we hold the lease for one ingest, after whoever holds it for the same."""
     client = Client(context.home)
     deadline = time.monotonic() + INGEST_PATIENCE_S
     while time.monotonic() < deadline:
         holder = client.holder()
         if holder is not None and holder.ready:
-            client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
+            with _said_when_slow(holder):
+                client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
             return
-        if holder is None and _ingest(context):
+        if holder is None and _ingest(context, config):
             return
         time.sleep(_STEP_S)
     raise EngineUnavailable("the state is held by a process that never gets ready", "see: qd engine status")
 
 
-def _ingest(context: Context) -> bool:
+@contextmanager
+def _said_when_slow(holder: Holder) -> Iterator[None]:
+    """A first scan takes long, and a stopped engine never answers: say once what we wait for."""
+    timer = threading.Timer(WORDLESS_S, _say_waiting, (holder.pid,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _say_waiting(pid: int) -> None:
+    text = (
+        f"qd: waiting for the engine (pid {pid}) to catch up with the logs; qd engine status tells whether it is alive"
+    )
+    print(text, file=sys.stderr, flush=True)
+
+
+def _ingest(context: Context, config: Config) -> bool:
     """Bring the books up to date ourselves; False when somebody else was quicker to take the lease."""
     from engine.runtime.ingest import ingest_once
     from engine.runtime.pricing import PriceBook
@@ -114,7 +151,7 @@ def _ingest(context: Context) -> bool:
         database = open_writer(context.home)
         try:
             database.take_lease(os.getpid(), __version__, clock.now_ms())
-            prices = PriceBook(database, clock, load_in_force(context.home).prices, os.environ)
+            prices = PriceBook(database, clock, config.prices, os.environ)
             ingest_once(database, clock, os.environ, prices)
         finally:
             database.close()

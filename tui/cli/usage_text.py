@@ -1,4 +1,4 @@
-"""How does `qd usage` look to a person? A table of at most 80 columns where that is possible, then what it rests on."""
+"""How does `qd usage` look to a person? A table that fits where that is possible, then what it rests on."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,31 +6,23 @@ from typing import Any
 from state.rollups import Sums
 from state.spend import Group
 from tui.cli.sums import cost_cell, sums_view, tally
-from tui.cli.verb import table
+from tui.cli.verb import Page, exact, fitted, table
 from tui.text import plural, tokens
 
-WIDTH = 80
 MOST_NAMED = 8
 NAME_CHARS = 60
 
 
-def usage_text(by: str | None, groups: Sequence[Group], total: Sums, coverage: dict[str, Any]) -> str:
+def usage_text(by: str | None, groups: Sequence[Group], total: Sums, coverage: dict[str, Any], page: Page) -> str:
     """The table and what it rests on."""
-    return "\n\n".join(part for part in (spent_table(by, groups, total), coverage_words(coverage)) if part)
+    return "\n\n".join(part for part in (spent_table(by, groups, total, page), coverage_words(coverage)) if part)
 
 
-def spent_table(by: str | None, groups: Sequence[Group], total: Sums) -> str:
-    """Every number exact where that fits; else without the sum of tokens, else in short: `41.2k`."""
+def spent_table(by: str | None, groups: Sequence[Group], total: Sums, page: Page) -> str:
+    """Every number exact where that fits; else without the sum of tokens, else, on a terminal, in short: `41.2k`."""
     rows = [*(groups if by else ()), Group("total", total)]
-    for columns, number in ((_ALL, _exact), (_WITHOUT_SUM, _exact), (_WITHOUT_SUM, tokens)):
-        made = _table(by or "", rows, columns, number)
-        if max(len(line) for line in made.splitlines()) <= WIDTH:
-            break
-    return made
-
-
-def _exact(number: int) -> str:
-    return f"{number:,}"
+    ways = [(_ALL, exact), (_WITHOUT_SUM, exact), *([(_WITHOUT_SUM, tokens)] if page.short else [])]
+    return fitted((_table(by or "", rows, columns, number) for columns, number in ways), page.width)
 
 
 _WITHOUT_SUM = {

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -57,6 +59,24 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: {message}", f"see: {self.prog} --help")
 
 
+class Page(Struct, frozen=True):
+    """What a text is printed on."""
+
+    width: int | None
+    """Columns; None for as many as it takes."""
+    short: bool
+    """Whether a figure may be shortened to fit: what a program may read stays exact."""
+
+
+def page() -> Page:
+    """A terminal has its own width, or the one that COLUMNS tells; a file or a pipe only that one."""
+    terminal = sys.stdout.isatty()
+    told = os.environ.get("COLUMNS", "")
+    if terminal or (told.isascii() and told.isdigit() and int(told)):
+        return Page(shutil.get_terminal_size().columns, terminal)
+    return Page(None, False)
+
+
 def no_arguments(parser: argparse.ArgumentParser) -> None:
     """For verbs that take none."""
 
@@ -83,6 +103,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Iterab
         return "  ".join(padded).rstrip()
 
     return "\n".join(line(row) for row in cells)
+
+
+def exact(number: int) -> str:
+    """`1,234`"""
+    return f"{number:,}"
+
+
+def fitted(tables: Iterable[str], width: int | None) -> str:
+    """The first of these that is no wider, else the last."""
+    made = ""
+    for made in tables:
+        if width is None or max(len(line) for line in made.splitlines()) <= width:
+            break
+    return made
 
 
 def local(at_ms: int | None) -> str:

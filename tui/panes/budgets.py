@@ -142,9 +142,12 @@ def is_window(row: Any) -> bool:
 
 
 def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
-    """`> 18:40`: it runs out then, before its window ends. `~52.0k`: it will likely hold that. `ok`: nothing more."""
+    """`> 18:40`: it runs out then, before its window ends. `~52.0k`: it will likely hold that. `ok`: nothing more.
+    `-`: too few hours have been counted to tell."""
     if row.level == "full":
         return span("full", "bad")
+    if row.projection is None:
+        return span("-", "dim")
     if row.projection.runs_out_ms is not None:
         return span(f"> {moment(row.projection.runs_out_ms, now_ms, zone)}", "warn")
     if row.projection.likely > row.taken:
@@ -153,8 +156,10 @@ def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
 
 
 def band(row: "BudgetRow") -> Cell:
-    """`52.0k, 44.1k-61.2k`"""
+    """`52.0k, 44.1k-61.2k`, or `-`."""
     found = row.projection
+    if found is None:
+        return span("-", "dim")
     return span(f"{tokens(found.likely)}, {tokens(found.low)}-{tokens(found.high)}", "dim")
 
 

@@ -94,6 +94,7 @@ class Pane(Vertical, Generic[R]):
         focused = self.has_focus_within
         shown, whole = self.number(self.table.rows), self.number(self.all_rows)
         number = f"{shown:,} of {whole:,}" if self.filter_text else f"{whole:,}" if self.known else "…"
+        number += self._cut_off()
         cell: Cell = (
             (f"{digit} ", "accent" if focused else "dim"),
             (title, "accent" if focused else "head"),
@@ -104,8 +105,18 @@ class Pane(Vertical, Generic[R]):
         note = self.note()
         self.title_line.show([(*cell, ("  ", "dim"), *note) if note else cell])
 
+    def _cut_off(self) -> str:
+        """`, 3 shown` when more rows are listed than there is room for; of all lines, where the title counts fewer."""
+        rows, room = self.table.rows, max(0, self.table.size.height - 1)
+        if not self.table.size.height or len(rows) <= room:
+            return ""
+        return f", {room} shown" if self.number(rows) == len(rows) else f", {room} of {len(rows):,} lines shown"
+
     def on_mount(self) -> None:
         self.draw_title()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.draw_title)
 
     def on_descendant_focus(self) -> None:
         self.draw_title()

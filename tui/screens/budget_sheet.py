@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.runtime.boards import BudgetRow
 
 SCOPES = ("lane", "agent", "job", "source")
+TOO_EARLY = "known six hours after the first usage that it counts"
 _SUFFIXES = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -101,15 +102,18 @@ class BudgetSheet(Sheet):
                 (f"{row.overrun:,}", "text"),
                 ("   spent beyond a reservation, or observed", "dim"),
             ),
-            (("likely then  ", "dim"), (f"{row.projection.likely:,}", "text"), self._band(row)),
+            self._at_the_end(row),
             (("until        ", "dim"), (stamp(row.window_end_ms, self.deck.zone), "text"), self._left(row)),
         ]
 
-    def _band(self, row: "BudgetRow") -> tuple[str, Any]:
+    def _at_the_end(self, row: "BudgetRow") -> Cell:
         found = row.projection
+        if found is None:
+            return (("at the end   ", "dim"), ("-", "dim"), (f"   {TOO_EARLY}", "dim"))
         out_ms = found.runs_out_ms
         out = f", runs out {moment(out_ms, self.now_ms, self.deck.zone)}" if out_ms is not None and self.now_ms else ""
-        return (f"   at its end, {found.low:,} to {found.high:,} as past hours or days went{out}", "dim")
+        band = f"   likely; low-high {found.low:,}-{found.high:,}{out}"
+        return (("at the end   ", "dim"), (f"{found.likely:,}", "text"), (band, "dim"))
 
     def _left(self, row: "BudgetRow") -> tuple[str, Any]:
         return (f"   {left(row.window_end_ms, self.now_ms)}" if self.now_ms else "", "dim")

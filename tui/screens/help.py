@@ -25,6 +25,12 @@ _PLACES = {
     "prompt": "the : line",
 }
 
+_AT_THE_END = (
+    ("52.0k, 44-61k", "likely, low-high: the band is a standard deviation of past hours, idle ones included"),
+    ("-", "not known before six hours after the first usage that the budget counts"),
+)
+"""What the columns `at the end` and `likely, low-high` of the budgets say."""
+
 
 class Help(DeckScreen):
     """One page to scroll."""
@@ -61,6 +67,7 @@ def help_lines() -> list[Cell]:
         ("Jobs, first column", actions.JOB_LETTERS),
         ("Jobs, last slots: the newest is the last one", actions.SLOT_LETTERS),
         ("Budgets, and how fast tokens go", actions.BUDGET_FIGURES),
+        ("Budgets, at the end of their window", _AT_THE_END),
     ):
         lines += [((title, "head"),), *_letter_lines(letters), ()]
     return lines

@@ -13,25 +13,35 @@ from engine.telemetry.metrics import (
     MINUTE_MS,
     Block,
     ContextWindow,
+    Course,
+    Hour,
     Projection,
     block_with,
     blocks,
     cache_hit_ratio,
     context_fill,
     context_window,
+    course,
     ewma_per_minute,
     project,
-    quantile,
     runs_out_at,
     subscription_windows,
     trend,
 )
 
 TOKENS = st.integers(0, 10**9)
-RATES = st.floats(0, 10**7)
-HOURLY = st.lists(TOKENS, max_size=24)
 TIMES = st.integers(0, 30 * 24 * HOUR_MS)
-WINDOW = (TIMES, TIMES, TIMES)
+COURSES = st.builds(Course, st.floats(0, 10**7), st.floats(0, 10**7), st.floats(0, 10**9))
+
+
+def clock_hours(tokens, minutes):
+    """One hour for each figure, the last of which has only gone on for so many minutes."""
+    hours = [Hour(number, at * HOUR_MS) for at, number in enumerate(tokens)]
+    return [*hours[:-1], Hour(tokens[-1], hours[-1].start_ms, minutes)]
+
+
+def ends(hours):
+    return hours[-1].start_ms + hours[-1].minutes * MINUTE_MS
 
 
 @pytest.mark.parametrize(
@@ -69,45 +79,77 @@ def test_what_is_recent_weighs_more_and_half_a_life_ago_half_as_much():
 
 
 def test_a_projection_by_hand():
-    hourly = [0, 600, 1200, 1800, 2400, 3000]
-    found = project(1000, 0, 5 * HOUR_MS, 3 * HOUR_MS, 20.0, hourly, limit=2200)
-    assert found == Projection(
-        low=1000 + 2 * 600, likely=1000 + 2 * 1200, high=1000 + 2 * 2400, runs_out_ms=4 * HOUR_MS
-    )
+    going = Course(pace=20.0, mean=10.0, spread=300.0)
+    found = project(1000, HOUR_MS, 5 * HOUR_MS, going, limit=2500)
+    assert found == Projection(3400, 4000, 4600, 2 * HOUR_MS + 30 * MINUTE_MS)
+    assert project(1000, HOUR_MS, 5 * HOUR_MS, going, limit=1600).runs_out_ms == HOUR_MS + 30 * MINUTE_MS
+    assert project(1000, HOUR_MS, 5 * HOUR_MS, going, limit=4000).runs_out_ms is None
 
 
-def test_a_window_that_has_not_begun_is_projected_from_its_start():
-    found = project(0, 5 * HOUR_MS, 6 * HOUR_MS, 0, 10.0, [600], limit=300)
-    assert found == Projection(600, 600, 600, 5 * HOUR_MS + 30 * MINUTE_MS)
-
-
-def test_without_past_hours_the_band_is_the_likely_value():
-    assert project(5, 0, HOUR_MS, 0, 1.0, []) == Projection(65, 65, 65)
-
-
-@given(TOKENS, *WINDOW, RATES, HOURLY)
-def test_a_projection_is_in_order_and_never_below_what_is_spent(spent, start, end, now, rate, hourly):
-    found = project(spent, start, end, now, rate, hourly)
+@given(TOKENS, TIMES, TIMES, COURSES)
+def test_a_projection_is_in_order_and_never_below_what_is_spent(spent, now, end, going):
+    found = project(spent, now, end, going)
     assert spent <= found.low <= found.likely <= found.high
 
 
-@given(TOKENS, *WINDOW, st.integers(0, 24 * HOUR_MS), RATES, HOURLY)
-def test_more_time_left_never_lowers_a_projection(spent, start, end, now, more, rate, hourly):
-    less, later = (project(spent, start, at, now, rate, hourly) for at in (end, end + more))
-    earlier = project(spent, start, end, now - more, rate, hourly)
-    for longer in (later, earlier):
-        assert (less.low <= longer.low, less.likely <= longer.likely, less.high <= longer.high) == (True, True, True)
+@given(TOKENS, TIMES, TIMES, st.integers(0, 24 * HOUR_MS), COURSES)
+def test_more_time_left_never_lowers_a_projection(spent, now, end, more, going):
+    less, longer = (project(spent, now, at, going) for at in (end, end + more))
+    assert (less.low <= longer.low, less.likely <= longer.likely, less.high <= longer.high) == (True, True, True)
 
 
-@given(TOKENS, *WINDOW, HOURLY)
-def test_no_pace_means_that_no_more_is_likely(spent, start, end, now, hourly):
-    found = project(spent, start, end, now, 0.0, hourly, limit=spent + 1)
+@given(TOKENS, TIMES, TIMES, st.floats(0, 10**7))
+def test_without_spending_no_more_is_likely(spent, now, end, spread):
+    found = project(spent, now, end, Course(0.0, 0.0, spread), limit=spent + 1)
     assert (found.low, found.likely, found.runs_out_ms) == (spent, spent, None)
 
 
-@given(TOKENS, TIMES, TIMES, st.floats(10**4, 10**7), HOURLY)
-def test_a_window_that_is_over_holds_what_was_spent(spent, end, since, rate, hourly):
-    assert project(spent, 0, end, end + since, rate, hourly) == Projection(spent, spent, spent)
+@given(TOKENS, TIMES, TIMES, COURSES)
+def test_a_window_that_is_over_holds_what_was_spent(spent, end, since, going):
+    assert project(spent, end + since, end, going) == Projection(spent, spent, spent)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 200), st.integers(1, 60))
+def test_steady_hours_are_found_exactly_however_few(tokens, number, minutes):
+    """The hour that has only begun counts as the part that it is."""
+    hours = clock_hours([60 * tokens] * number, minutes)
+    hours[-1] = Hour(tokens * minutes, hours[-1].start_ms, minutes)
+    found = course(hours, ends(hours))
+    assert (found.pace, found.mean) == (pytest.approx(tokens), pytest.approx(tokens))
+
+
+@given(st.lists(st.sampled_from([0, 0, 7, 500, 90_000]), min_size=6, max_size=400), st.integers(1, 2))
+def test_nothing_jumps_when_the_clock_hour_turns(tokens, minutes):
+    """At :59 the hour is all but over; then it is a whole one, and the next has begun without usage."""
+    before, after = clock_hours(tokens, 60 - minutes), clock_hours([*tokens, 0], minutes)
+    old, new = course(before, ends(before)), course(after, ends(after))
+    for name in ("pace", "mean"):
+        assert getattr(new, name) == pytest.approx(getattr(old, name), rel=0.075)
+    assert abs(new.spread - old.spread) <= 0.075 * (old.spread + 60 * old.mean) + 1e-9
+
+
+@given(st.lists(TOKENS, min_size=6, max_size=200), st.integers(1, 60), TIMES)
+def test_hours_that_differ_make_a_band(tokens, minutes, left):
+    hours = clock_hours(tokens, minutes)
+    assume(any(tokens) and len(set(tokens)) > 1)
+    found = project(0, ends(hours), ends(hours) + left + MINUTE_MS, course(hours, ends(hours)))
+    assert found.low < found.high
+
+
+def test_idle_hours_widen_the_band_and_lower_the_mean():
+    busy, idle = clock_hours([600] * 12, 60), clock_hours([600, 0] * 6, 60)
+    busy, idle = (course(hours, ends(hours)) for hours in (busy, idle))
+    assert (busy.spread, busy.mean) == (pytest.approx(0), pytest.approx(10))
+    assert idle.spread == pytest.approx(300, rel=0.02)
+    assert idle.mean == pytest.approx(5, rel=0.02)
+
+
+def test_what_is_an_hour_older_weighs_half_in_the_pace():
+    paces = []
+    for age in range(3):
+        hours = clock_hours([0] * (20 - age) + [600] + [0] * age, 60)
+        paces.append(course(hours, ends(hours)).pace)
+    assert paces[0] == pytest.approx(2 * paces[1]) == pytest.approx(4 * paces[2])
 
 
 @given(TOKENS, TOKENS, TIMES, TIMES, st.floats(0, 10**7))
@@ -120,11 +162,6 @@ def test_a_limit_is_reached_inside_of_the_window_or_not_at_all(limit, spent, now
         assert spent + rate * (at - now) / MINUTE_MS >= limit * (1 - 1e-9)
     else:
         assert spent + rate * max(0, end - now) / MINUTE_MS <= limit * (1 + 1e-9)
-
-
-@pytest.mark.parametrize(("share", "value"), [(0.0, 10), (0.2, 16), (0.5, 20), (0.8, 28), (1.0, 40)])
-def test_a_quantile_lies_on_the_line_between_neighbours(share, value):
-    assert quantile([20, 40, 10, 20], share) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
