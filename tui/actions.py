@@ -266,7 +266,7 @@ BUDGET_FIGURES = (
     ("_", "reserved by a live run"),
     (".", "free"),
     ("> 18:40", "runs out then, before its window ends"),
-    ("~52.0k", "what its window will likely hold at its end: the last hour's pace for an hour, then that of past days"),
+    ("~52.0k", "what its window will likely hold at its end: the pace of late for an hour, then that of past days"),
     ("ok", "nothing more to come, as things go"),
     ("resets 14:05", "a provider's own window, as its client logged it; looked at only"),
     ("ends 14:00", "Claude's block of five hours, counted from its logs, which tell no limit"),
