@@ -47,7 +47,7 @@ class SessionsPane(Pane[BoardRow]):
     )
     TEACHING = (
         "No sessions yet.",
-        "Claude Code and Codex sessions under this home",
+        "Sessions of agent CLIs under this home (qd doctor)",
         "appear here by themselves, with what they spend;",
         "press s to spawn one that needs no model.",
     )
