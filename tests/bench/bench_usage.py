@@ -85,9 +85,9 @@ def test_how_long_the_write_connection_is_held(corpus, tmp_path):
     state = Home(config=tmp_path, state=tmp_path)
     database, held, plain = open_writer(state), [], log_book.LogBook._book
 
-    def timed(self, tx, batches):
+    def timed(self, batches):
         started = time.perf_counter()
-        plain(self, tx, batches)
+        plain(self, batches)
         held.append(time.perf_counter() - started)
 
     log_book.LogBook._book = timed
