@@ -55,6 +55,9 @@ class LogBook:
         self._gone = logs.gone(database.connection)
         self._problems = {path for path, _ in logs.problems(database.connection)}
         self._scanning = True  # an engine that died in mid scan has left its notice: the first end takes it away
+        self._stuck: set[str] = set()
+        """Logs of which a batch could not be booked: what follows would put the cursor behind it. The next reader reads
+        them from there again."""
         self._room = 500.0
         self._failed = events.notice(database.connection, READER_NOTICE) is not None
         self._written_s = 0.0
@@ -84,7 +87,8 @@ class LogBook:
             started = time.perf_counter()
             first = group[0]
             if isinstance(first, LogBatch):
-                self._book_group([batch for batch in group if isinstance(batch, LogBatch)])
+                batches = [batch for batch in group if isinstance(batch, LogBatch)]
+                self._book_group([batch for batch in batches if batch.cursor.path not in self._stuck])
                 took = time.perf_counter() - started
                 self._room = min(4000.0, max(50.0, self._room * min(2.0, max(0.5, _AIM_S / took))))
                 yield
@@ -146,6 +150,7 @@ class LogBook:
         self._failed = True
 
     def _forget_problems(self) -> None:
+        self._stuck.clear()
         if self._failed:
             with self._database.transaction() as tx:
                 events.drop_notice(tx, READER_NOTICE)
@@ -168,8 +173,10 @@ class LogBook:
         except Unstorable as error:
             if len(batches) > 1:
                 for batch in batches:
-                    self._book_group([batch])
+                    if batch.cursor.path not in self._stuck:
+                        self._book_group([batch])
                 return
+            self._stuck.add(batches[0].cursor.path)
             self._take(Unreadable(batches[0].cursor.path, error.line))
 
     def _book(self, batches: list[LogBatch]) -> None:

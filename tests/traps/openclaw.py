@@ -32,7 +32,7 @@ def usage(output=210, prompt=12, read=8100, write=640, **more):
 
 
 def header(session=SESSION, **more):
-    return {"type": "session", "version": 3, "id": session, "timestamp": stamp(0), "cwd": "/work/beans", **more}
+    return {"type": "session", "version": 3, "id": session, "timestamp": stamp(0), "cwd": "/home/op/beans", **more}
 
 
 def answer(number, used=None, parent=None, **more):

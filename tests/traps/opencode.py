@@ -20,7 +20,7 @@ V1_SCHEMA = (
     " time_created integer NOT NULL, time_updated integer NOT NULL, sandboxes text NOT NULL)",
     "CREATE TABLE part (id text PRIMARY KEY, message_id text NOT NULL, session_id text NOT NULL,"
     " time_created integer NOT NULL, time_updated integer NOT NULL, data text NOT NULL)",
-    "INSERT INTO project VALUES ('p', '/work/beans', 'git', 'beans', 0, 0, '[]')",
+    "INSERT INTO project VALUES ('p', '/home/op/beans', 'git', 'beans', 0, 0, '[]')",
     "CREATE TABLE message (id text PRIMARY KEY, session_id text NOT NULL, time_created integer NOT NULL,"
     " time_updated integer NOT NULL, data text NOT NULL)",
     "CREATE INDEX message_session_time_created_id_idx ON message (session_id, time_created, id)",
@@ -79,14 +79,14 @@ def create(home, *schema, name="opencode.db"):
 
 def add_session(database, session, second=0, title="Count the beans"):
     database.execute(
-        "INSERT INTO session VALUES (?, 'p', NULL, '/work/beans', ?, '1.18.33', ?, ?, NULL)",
+        "INSERT INTO session VALUES (?, 'p', NULL, '/home/op/beans', ?, '1.18.33', ?, ?, NULL)",
         (session, title, at(second), at(second)),
     )
 
 
 def add_session_v2(database, session, second=0, parent=None, boundary=None):
     database.execute(
-        "INSERT INTO session_v2 VALUES (?, NULL, ?, ?, '/work/beans', 'Count the beans', ?, ?)",
+        "INSERT INTO session_v2 VALUES (?, NULL, ?, ?, '/home/op/beans', 'Count the beans', ?, ?)",
         (session, parent, boundary, at(second), at(second)),
     )
 

@@ -119,7 +119,10 @@ def test_one_log_that_cannot_be_stored_is_told_and_the_others_are_booked(books):
     books.write(batch("/a", "a1"), msgspec.structs.replace(broken, cursor=cursor), batch("/b", "b1"))
     assert spend.totals(books.connection).responses == 2
     assert [path for path, _ in logs.problems(books.connection)] == ["/bad"]
-    books.write(batch("/bad", "k1"))
+    books.write(batch("/bad", "k2"), batch("/a", "a1"))
+    assert "/bad" not in {log.path for log in logs.files(books.connection)}, "no cursor behind what is not booked"
+    assert [path for path, _ in logs.problems(books.connection)] == ["/bad"]
+    books.write(Discovered((), 0, 0), batch("/bad", "k1"))
     assert logs.problems(books.connection) == []
     assert spend.totals(books.connection).responses == 3
 

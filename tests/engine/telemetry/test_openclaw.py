@@ -104,7 +104,7 @@ def test_only_new_rows_are_read(home, database):
     assert [response.output_tokens for response in batch.parts[0].responses] == [900]
     assert outputs(home) == [100, 200, 300, 900]
     seen = home.sessions[SESSION]
-    assert (seen.title, seen.workspace) == ("Count the beans", "/work/beans")  # whatever was read when
+    assert (seen.title, seen.workspace) == ("Count the beans", "/home/op/beans")  # whatever was read when
 
 
 def test_a_transcript_that_was_rewound_is_read_on(home, database):
@@ -248,7 +248,7 @@ def test_what_is_known_about_a_session_and_a_response(home):
     home.write(FILE, header(), prompt(1, "Count\n the beans "), answer(5, used, stopReason="aborted"))
     home.read()
     seen = home.sessions[SESSION]
-    assert (seen.title, seen.workspace, seen.model) == ("Count the beans", "/work/beans", "claude-sonnet-4-5")
+    assert (seen.title, seen.workspace, seen.model) == ("Count the beans", "/home/op/beans", "claude-sonnet-4-5")
     assert (seen.started_ms, seen.last_active_ms) == (1794304800250, 1794304805250)
     assert seen.context_tokens == 210 + 12 + 8100 + 640
     (response,) = home.responses.values()

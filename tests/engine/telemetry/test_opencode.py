@@ -226,7 +226,7 @@ def test_what_is_known_about_a_session(home, tmp_path):
         put_v2(connection, "ses_2", "msg_1", 1, answer_v2(61, tokens(200, reasoning=40)))
     home.read()
     seen = home.sessions["ses_2"]
-    assert (seen.title, seen.workspace, seen.forked_from) == ("Count the beans", "/work/beans", "ses_1")
+    assert (seen.title, seen.workspace, seen.forked_from) == ("Count the beans", "/home/op/beans", "ses_1")
     assert (seen.started_ms, seen.last_active_ms, seen.model) == (at(60), at(61) + 900, "claude-sonnet-4-5")
     assert seen.context_tokens == 10 + 1000 + 50 + 200 + 40
     (response,) = home.responses.values()
