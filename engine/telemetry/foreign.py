@@ -9,16 +9,19 @@ Every failure is an `OSError` of one line. Rows are followed by `rowid`; see `Pl
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
+import msgspec
 from msgspec import Struct
 
-from engine.contract.usage import Cursor
+from engine.contract.usage import Cursor, LogBatch
 from engine.telemetry.source import LogFile
+
+C = TypeVar("C")
 
 BATCH_ROWS = 500
 BUSY_S = 0.2
@@ -112,6 +115,47 @@ def as_text(value: Any) -> str:
 def goes_on(file: LogFile, cursor: Cursor, head: str) -> bool:
     """Whether a cursor is of the database that is there now."""
     return (cursor.device, cursor.inode, cursor.head_hash) == (file.device, file.inode, head)
+
+
+class TableReading(Protocol):
+    """One read of one database, in batches."""
+
+    restarted: bool
+
+    def read_some(self, table: str) -> bool:
+        """Read some more rows of a table; whether there may be more."""
+
+    def batch(self, *, ended: bool) -> LogBatch:
+        """What was read since the batch before."""
+
+
+def read_tables(
+    file: LogFile,
+    cursor: Cursor | None,
+    carries: "msgspec.json.Decoder[C]",
+    tables_of: Callable[[Foreign], tuple[str, ...]],
+    start: Callable[[Foreign, str, C | None], TableReading],
+) -> Iterator[LogBatch]:
+    """The batches that bring a cursor to the end of the database; the last one always, for its cursor. `start` is given
+    the carry of the cursor where that is of this database. Raises `OSError`."""
+    with opened(file.path) as database:
+        with database.snapshot():
+            head = database.head()
+            tables = tables_of(database)
+        known = _remembered(cursor, carries) if cursor and goes_on(file, cursor, head) else None
+        reading = start(database, head, known)
+        reading.restarted = cursor is not None and known is None
+        for table in tables:
+            while reading.read_some(table):
+                yield reading.batch(ended=False)
+        yield reading.batch(ended=True)
+
+
+def _remembered(cursor: Cursor, carries: "msgspec.json.Decoder[C]") -> C | None:
+    try:
+        return carries.decode(cursor.carry)
+    except msgspec.DecodeError:
+        return None
 
 
 def cursor_of(file: LogFile, head: str, carry: bytes, read_rows: int, *, ended: bool) -> Cursor:

@@ -72,19 +72,12 @@ _CARRY = msgspec.json.Decoder(_Carry)
 
 
 def read_database(file: LogFile, cursor: Cursor | None) -> Iterator[LogBatch]:
-    """The batches that bring a cursor to the end of the database; the last one always, for its cursor. Raises
-    `OSError`."""
-    with foreign.opened(file.path) as database:
-        with database.snapshot():
-            head = database.head()
-            tables = _message_tables(database)
-        known = _remembered(cursor) if cursor and foreign.goes_on(file, cursor, head) else None
-        reading = _Reading(file, database, head, known or _Carry({}))
-        reading.restarted = cursor is not None and known is None
-        for table in tables:
-            while reading.read_some(table):
-                yield reading.batch(ended=False)
-        yield reading.batch(ended=True)
+    """The batches that bring a cursor to the end of the database. Raises `OSError`."""
+
+    def start(database: Foreign, head: str, known: _Carry | None) -> _Reading:
+        return _Reading(file, database, head, known or _Carry({}))
+
+    return foreign.read_tables(file, cursor, _CARRY, _message_tables, start)
 
 
 def _message_tables(database: Foreign) -> tuple[str, ...]:
@@ -92,13 +85,6 @@ def _message_tables(database: Foreign) -> tuple[str, ...]:
     if not found and not database.is_empty():
         raise OSError("not a database of opencode as we know it: it has neither table message nor session_message")
     return found
-
-
-def _remembered(cursor: Cursor) -> _Carry | None:
-    try:
-        return _CARRY.decode(cursor.carry)
-    except msgspec.DecodeError:
-        return None
 
 
 class _Reading:
