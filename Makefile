@@ -13,7 +13,7 @@ else
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench soak lock clean
 
 run: $(VENV)/.ready
 	@$(VENV)/bin/qd $(ARGS)
@@ -46,6 +46,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@
+
+# Long: the ledger against its model, and a thousand races for one file.
+soak: $(VENV)/.ready-dev
+	QD_SOAK=1 QD_TRIALS=1000 $(PY) -m pytest -o timeout=3600 tests/state/test_ledger_machine.py tests/state/test_claims.py tests/e2e/test_races.py $(ARGS)
 
 # Needs uv. No index address is written.
 lock:

@@ -8,7 +8,23 @@ from pathlib import Path
 from engine.config import model
 
 HERE = Path(__file__).parent
-SECTIONS = ("Config", "EngineConfig", "Limits", "Agent", "SkillSet", "Skills", "Budget", "ModelPrice", "Job")
+SECTIONS = (
+    "Config",
+    "EngineConfig",
+    "Limits",
+    "Waiting",
+    "Routed",
+    "TaskType",
+    "AdapterDefaults",
+    "Agent",
+    "Template",
+    "Param",
+    "SkillSet",
+    "Skills",
+    "Budget",
+    "ModelPrice",
+    "Job",
+)
 
 
 def config_page() -> str:

@@ -23,7 +23,14 @@ adapter = "command"
 argv = ["wc", "-w"]
 skills = "review"
 
+[agent.releaser]
+adapter = "digest"
+skills = "release"
+
 [skill_set.review]
+skills = ["changelog"]
+
+[skill_set.release]
 skills = ["changelog", "deploy"]
 
 [budget.day]
@@ -39,6 +46,16 @@ tokens = 100000
 window = "month"
 tokens = 250000
 lane = "isolated"
+
+[budget.reviews]
+window = "day"
+tokens = 700
+usd = 2.5
+agent = "reviewer"
+action = "ask"
+
+[limits]
+allow_unpriced = true
 
 [job.health-check]
 every = "4s"
@@ -84,7 +101,13 @@ def _furnish(home: Path) -> None:
     config.write_text(CONFIG.replace("{workspace}", str(workspace)))
     os.chdir(workspace)
     _qd("run", "--inject", "status.md", "--task", "what is open in hall two?")
-    _qd("spawn", "--inject", "status.md", "--task", "summarise the status", "--can-write", "notes/out.md")
+    spawn = ("spawn", "--agent", "releaser", "--inject", "status.md", "--task", "summarise the status")
+    _qd(*spawn, "--can-write", "notes/out.md")
+    review = ("run", "--agent", "reviewer", "--inject", "status.md", "--task", "review the release notes")
+    _qd(*review)
+    _qd(*review, "--detach")
+    deploy = workspace / ".claude" / "skills" / "deploy" / "SKILL.md"
+    deploy.write_text(deploy.read_text().replace("watch", "tell nobody"))
     _qd("run", "--agent", "command", "--detach", "--task", "watch the build", "--timeout", "2m", "--", "sleep", "100")
 
 
@@ -114,7 +137,7 @@ async def _shoot() -> None:
 
     app = Console(find_home(None, os.environ))
     async with app.run_test(size=SIZE) as pilot:
-        await _until(lambda: any(len(row.slots) > 4 for row in _jobs(app)))
+        await _until(lambda: any(len(row.slots) > 4 for row in _jobs(app)) and _held(app))
         await pilot.pause()
         svg = app.export_screenshot(title="qd")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # whoever looks at it should fetch nothing
@@ -126,6 +149,14 @@ def _jobs(app: Any) -> tuple[Any, ...]:
 
     change = app.latest.get(JobsChanged)
     return change.rows if change else ()
+
+
+def _held(app: Any) -> bool:
+    """Whether the engine has noticed that a skill is another one."""
+    from tui.changes import SkillsChanged
+
+    change = app.latest.get(SkillsChanged)
+    return bool(change and change.board.held)
 
 
 async def _until(true: Callable[[], bool]) -> None:

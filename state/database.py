@@ -23,7 +23,7 @@ SQLITE_VERSION = sqlite3.sqlite_version_info
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The number of the newest migration; kept here so that a reader need not import the migrations."""
 
 BUSY_TIMEOUT_S = 5.0

@@ -7,6 +7,7 @@ QuarterdeckError              exit code 1
     LeaseLost                 another engine has taken over: this one must write nothing more
   ConfigError                 quarterdeck.toml, with file and line
   Refused                     a gate or a precondition said no; nothing was spent
+    OverBudget                what would be held does not fit into a budget
   NotFound                    a session, run, job or budget that is not there
   EngineUnavailable           no engine runs and none could be started, or it did not answer
   UsageError                  exit code 2: the command line makes no sense
@@ -55,6 +56,17 @@ class ConfigError(QuarterdeckError):
 
 class Refused(QuarterdeckError):
     """A gate or a precondition said no. Nothing was spent and nothing was changed."""
+
+
+class OverBudget(Refused):
+    """A budget has no room for what a run would hold; nothing is held in any budget."""
+
+    def __init__(self, budget: str, unit: str, needed: int, free: int) -> None:
+        super().__init__(f"budget {budget} has {free:,} {unit} free, {needed:,} are needed", f"raise budget {budget}")
+        self.budget = budget
+        self.unit = unit
+        self.needed = needed
+        self.free = free
 
 
 class NotFound(QuarterdeckError):

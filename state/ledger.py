@@ -1,108 +1,238 @@
-"""How much of each budget is held, committed and overrun in each window?
+"""How much of each budget is held, committed and overrun in each window, and what may still be held?
 
-Rules: a reservation belongs to the window in which its run was admitted; it is closed once; what a run used beyond
-its reservation, and what observed sessions used, is overrun: recorded, never hidden. Tokens, integers.
+A run holds what it is expected to use in every budget that counts it, or in none. Its usage belongs to the window of
+its admission. What it used beyond its hold, and what observed sessions used, is overrun: recorded, never hidden.
+Nothing is released by age, and nothing is deleted: `state.entries` has every movement.
 """
+
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from state.database import Connection, row
-from state.spend import Span, pieces
+from state import entries, run_totals
+from state.counted import Filter, Uncovered, busy_hours, uncovered
+from state.database import Connection
+from state.entries import Difference, Reservation, Unit, Used, correct, held_by, replay
+from state.errors import OverBudget
+
+
+class Line(Struct, frozen=True):
+    """One budget in one unit, in one window: a limit that a run draws on."""
+
+    budget: str
+    unit: Unit
+    limit: int
+    window_start_ms: int
+    window_end_ms: int
+    """Not part of it. For a run that was admitted in another window than the present one: those of its admission."""
+    per_run: bool = False
+    """Whether each run has the limit for itself: then the window does not matter."""
+    scope: Filter = Filter()
+    """Whose usage it counts."""
+    enforced: bool = True
+    """False: it only warns, and holds anything."""
+
+    def __post_init__(self) -> None:
+        if not self.per_run and (self.window_start_ms % entries.QUARTER_MS or self.window_end_ms % entries.QUARTER_MS):
+            raise ValueError(f"a window of budget {self.budget} does not begin and end on a quarter hour")
+
+    def counts(self, at_ms: int) -> bool:
+        """Whether what is admitted at this instant falls into its window."""
+        return self.per_run or self.window_start_ms <= at_ms < self.window_end_ms
 
 
 class Book(Struct, frozen=True):
-    """The books of one budget in one window, in tokens."""
+    """The books of one line. Tokens or micro-dollars."""
 
-    held: int
+    held: int = 0
     """Unspent part of open reservations."""
-    committed: int
-    """Usage that a reservation covered."""
-    overrun: int
+    committed: int = 0
+    """Usage that was covered."""
+    overrun: int = 0
     """Usage that nothing covered."""
+    granted: int = 0
+    """By so much the operator raised the limit here."""
+    unpriced: int = 0
+    """For money: responses whose price is not known, and that are in none of these sums."""
 
     @property
     def taken(self) -> int:
         return self.held + self.committed + self.overrun
 
+    def free(self, limit: int) -> int:
+        """What may still be held under a declared limit; never below zero."""
+        return max(0, limit + self.granted - self.taken)
 
-class Filter(Struct, frozen=True):
-    """Whose usage a budget counts; None means anyone's."""
-
-    lane: str | None = None
-    agent: str | None = None
-    job: str | None = None
-    source: str | None = None
-
-
-_RESERVED = (
-    "SELECT coalesce(sum(held), 0), coalesce(sum(committed), 0),"
-    " coalesce(sum(overrun + iif(state = 'settled', max(0, used - committed - overrun), 0)), 0)"
-    " FROM (SELECT r.held, r.committed, r.overrun, r.state,"
-    " (SELECT coalesce(sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens), 0)"
-    " FROM usage u WHERE u.run_id = r.run_id) AS used"
-    " FROM reservations r JOIN runs n ON n.id = r.run_id"
-    " WHERE r.budget = ? AND n.requested_ms >= ? AND n.requested_ms < ?)"
-)
-"""By the instant of admission, not the window noted then: a budget whose window or zone was edited loses no run.
-
-What is booked for a run after its settlement is overrun of that same window.
-"""
+    def fits(self, limit: int, amount: int) -> bool:
+        """Whether that much more may be held. Above the limit nothing may, not even nothing."""
+        return self.taken + amount <= limit + self.granted
 
 
-def book(connection: Connection, budget: str, window_start_ms: int, window_end_ms: int, scope: Filter) -> Book:
-    """What is taken of a budget in the window that starts then, observed sessions included."""
-    held, committed, overrun = connection.execute(_RESERVED, (budget, window_start_ms, window_end_ms)).fetchone()
+def book(connection: Connection, line: Line, run_id: int | None = None) -> Book:
+    """The books of a line now. Of one that each run has for itself: those of `run_id`, all zero for a run to come."""
+    return books(connection, [line], run_id)[0]
+
+
+def books(connection: Connection, lines: Sequence[Line], run_id: int | None = None) -> list[Book]:
+    """The books of several lines, in their order. The two units of a budget cost little more than one."""
+    known: dict[tuple[str, Filter, int, int], Uncovered] = {}
+    found: list[Book] = []
+    for line in lines:
+        if line.per_run:
+            found.append(_book_of_run(connection, line, run_id))
+            continue
+        place = (line.budget, line.scope, line.window_start_ms, line.window_end_ms)
+        if place not in known:
+            known[place] = uncovered(connection, *place)
+        found.append(_book_of_window(connection, line, known[place]))
+    return found
+
+
+def _book_of_window(connection: Connection, line: Line, beside: Uncovered) -> Book:
+    span = (line.budget, line.unit, line.window_start_ms, line.window_end_ms)
+    held, committed, overrun = connection.execute(
+        "SELECT coalesce(sum(held), 0), coalesce(sum(committed), 0), coalesce(sum(overrun), 0) FROM budget_sums"
+        f" WHERE budget = ? AND unit = ? AND at >= ? / {entries.QUARTER_MS} AND at < ? / {entries.QUARTER_MS}",
+        span,
+    ).fetchone()
+    beyond = connection.execute(_BEYOND[line.unit], span).fetchone()[0]
+    granted = connection.execute(
+        "SELECT coalesce(sum(amount), 0) FROM grants WHERE budget = ? AND unit = ? AND run_id IS NULL"
+        " AND window_start_ms >= ? AND window_start_ms < ?",
+        span,
+    ).fetchone()[0]
+    money = line.unit == "microusd"
     return Book(
         held=held,
         committed=committed,
-        overrun=overrun + _uncovered(connection, budget, window_start_ms, window_end_ms, scope),
+        overrun=overrun + beyond + (beside.microusd if money else beside.tokens),
+        granted=granted,
+        unpriced=beside.unpriced if money else 0,
     )
 
 
-def _uncovered(connection: Connection, budget: str, start_ms: int, end_ms: int, scope: Filter) -> int:
-    """Tokens that no reservation of this budget stands for: observed ones, and runs older than the budget."""
-    part, parameters = pieces(Span(start_ms, end_ms))
-    found = connection.execute(
-        "SELECT coalesce(sum(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens + t.output_tokens), 0)"
-        f" FROM ({part}) t JOIN generations g ON g.id = t.generation_id JOIN sessions s ON s.id = g.session_id"
-        " WHERE (? IS NULL OR s.lane = ?) AND (? IS NULL OR s.agent = ?) AND (? IS NULL OR s.job = ?)"
-        " AND (? IS NULL OR g.source = ?)"
-        " AND NOT EXISTS (SELECT 1 FROM reservations r WHERE r.run_id = t.run_id AND r.budget = ?)",
-        (*parameters, *_twice(scope.lane, scope.agent, scope.job, scope.source), budget),
-    ).fetchone()
-    return int(found[0])
+_BEYOND = {
+    unit: f"SELECT coalesce(sum(max(0, n.used_{unit} - r.held)), 0) FROM reservations r JOIN runs n ON n.id = r.run_id"
+    " WHERE r.budget = ? AND r.unit = ? AND r.state = 'open' AND r.admitted_ms >= ? AND r.admitted_ms < ?"
+    for unit in ("tokens", "microusd")
+}
+"""What live runs have used beyond what they hold: it takes room before they are settled."""
 
 
-def _twice(*values: str | None) -> list[str | None]:
-    return [value for value in values for _ in range(2)]
+def _book_of_run(connection: Connection, line: Line, run_id: int | None) -> Book:
+    if run_id is None:
+        return Book()
+    used = run_totals.of(connection, run_id)
+    part = _reservations(connection, run_id).get((line.budget, line.unit))
+    granted = connection.execute(
+        "SELECT coalesce(sum(amount), 0) FROM grants WHERE budget = ? AND unit = ? AND run_id = ?",
+        (line.budget, line.unit, run_id),
+    ).fetchone()[0]
+    held, committed, overrun = (part.held, part.committed, part.overrun) if part else (0, 0, 0)
+    if part is None or part.state == "open":
+        overrun = max(0, used.amount(line.unit) - held)
+    return Book(held, committed, overrun, granted, used.unpriced if line.unit == "microusd" else 0)
 
 
-def reserve(
-    tx: Connection, run_id: int, budget: str, window_start_ms: int, window_end_ms: int, limit_tokens: int, tokens: int
-) -> None:
-    """Hold tokens for a run. The caller has checked, in this same transaction, that they are free."""
-    tx.execute(
-        "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?, 0, 0, 'open')",
-        (run_id, budget, window_start_ms, window_end_ms, limit_tokens, tokens),
-    )
+def _reservations(connection: Connection, run_id: int) -> dict[tuple[str, Unit], Reservation]:
+    return {(part.budget, part.unit): part for part in entries.of_run(connection, run_id)}
 
 
-def settle(tx: Connection, run_id: int, used_tokens: int) -> None:
-    """Close a run's reservations: what was covered is committed, the rest is overrun, nothing stays held."""
-    tx.execute(
-        "UPDATE reservations SET committed = min(held, ?), overrun = max(? - held, 0), held = 0, state = 'settled'"
-        " WHERE run_id = ? AND state = 'open'",
-        (used_tokens, used_tokens, run_id),
-    )
+def reserve(tx: Connection, run_id: int, lines: Sequence[Line], amounts: Mapping[Unit, int], at_ms: int) -> None:
+    """Hold what a run is expected to use in all lines. An amount that is not known is not held in its unit.
+
+    Raises OverBudget before anything is written when one that is enforced has no room: committed, overrun and what
+    others hold included.
+    """
+    known = [line for line in lines if line.unit in amounts]
+    for line in known:
+        _check(line, at_ms, amounts[line.unit])
+    binding = [line for line in known if line.enforced]
+    for line, now in zip(binding, books(tx, binding, run_id), strict=True):
+        if not now.fits(line.limit, amounts[line.unit]):
+            raise OverBudget(line.budget, line.unit, amounts[line.unit], now.free(line.limit))
+    for line in known:
+        entries.open_one(tx, run_id, line.budget, line.unit, line.limit, amounts[line.unit], at_ms)
 
 
-class Held(Struct, frozen=True):
-    tokens: int
+def _check(line: Line, admitted_ms: int, amount: int) -> None:
+    if amount < 0:
+        raise ValueError(f"{amount} {line.unit} cannot be held")
+    if not line.counts(admitted_ms):
+        raise ValueError(f"this window of budget {line.budget} is not that of the run's admission")
 
 
-def held_by(connection: Connection, run_id: int) -> int:
-    """The largest amount that any budget still holds for this run."""
-    found = row(
-        connection, Held, "SELECT coalesce(max(held), 0) AS tokens FROM reservations WHERE run_id = ?", (run_id,)
-    )
-    return found.tokens if found else 0
+def extend(tx: Connection, run_id: int, lines: Sequence[Line], extra: Mapping[Unit, int], at_ms: int) -> list[Line]:
+    """Hold more for a live run in all lines or in none. Returns those that have no room: none of them means done.
+
+    `lines` are those of the run's admission. Where it holds nothing, as in a budget that is younger than the run, or
+    after its end, there is nothing to extend.
+    """
+    parts = _reservations(tx, run_id)
+    open_lines = [line for line in lines if extra.get(line.unit) and _is_open(parts.get((line.budget, line.unit)))]
+    used = run_totals.of(tx, run_id)
+    lacking: list[Line] = []
+    for line, now in zip(open_lines, books(tx, open_lines, run_id), strict=True):
+        part, amount = parts[line.budget, line.unit], extra[line.unit]
+        _check(line, part.admitted_ms, amount)
+        counted = min(amount, _beyond(part, used))
+        if line.enforced and not now.fits(line.limit, amount - counted):
+            lacking.append(line)
+    for line in () if lacking else open_lines:
+        entries.move(tx, parts[line.budget, line.unit], "extended", at_ms, held=extra[line.unit])
+    return lacking
+
+
+def _is_open(part: Reservation | None) -> bool:
+    return part is not None and part.state == "open"
+
+
+def _beyond(part: Reservation, used: Used) -> int:
+    """What a live run has used beyond its hold, which its book counts as overrun already."""
+    return max(0, used.amount(part.unit) - part.held)
+
+
+def settle(tx: Connection, run_id: int, used: Used, lines: Sequence[Line], at_ms: int) -> None:
+    """Close a run's reservations: what it held is committed first, then free room is taken, and the rest is overrun.
+
+    `lines` are those of the run's admission; in a budget that is not among them, because it is not declared any more,
+    no room is free. Where a price is unknown, all that was held in money is committed, until it is known. A reservation
+    is closed once: settling again moves nothing, since from then on `correct` does.
+    """
+    limits = {(line.budget, line.unit): line for line in lines}
+    so_far = run_totals.of(tx, run_id)
+    for part in entries.of_run(tx, run_id):
+        if part.state != "open":
+            continue
+        amount = used.amount(part.unit, part.held)
+        covered = min(amount, part.held)
+        line = limits.get((part.budget, part.unit))
+        if amount > covered and line is not None:
+            covered = max(covered, min(amount, _room(tx, part, line, _beyond(part, so_far))))
+        entries.close(tx, part, at_ms, committed=covered, overrun=amount - covered)
+
+
+def _room(tx: Connection, part: Reservation, line: Line, beyond: int) -> int:
+    """What this run may have of a line: all that the others leave."""
+    _check(line, part.admitted_ms, 0)
+    now = book(tx, line, part.run_id)
+    return line.limit + now.granted - (now.taken - part.held - beyond)
+
+
+__all__ = [
+    "Book",
+    "Difference",
+    "Filter",
+    "Line",
+    "Unit",
+    "Used",
+    "book",
+    "books",
+    "busy_hours",
+    "correct",
+    "extend",
+    "held_by",
+    "replay",
+    "reserve",
+    "settle",
+]

@@ -1,12 +1,15 @@
 """How are sums kept, so that a pane never adds up five million responses? By minute, hour and day, and per generation.
 
 Each roll-up has one row per (time, generation, run, model), with 0 for no run and no model; times are whole minutes,
-hours and days since the epoch, UTC. They are moved in the transaction that books a response, by exactly what it moves.
+hours and days since the epoch, UTC. They are moved in the transaction that books a response, by exactly what it moves;
+so are the totals of the run that the response is of, and its ledger where that is settled.
 """
 
 from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
+
+from state import run_totals
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
@@ -69,7 +72,20 @@ _ADD = {
 
 
 def add_new(tx: Connection, after_id: int) -> None:
-    """Add every response whose row was inserted after this id: summed by minute first, for all that is coarser."""
+    """Add every response whose row was inserted after this id."""
+    add_sums(tx, after_id)
+    at_ms = 0
+    for run_id, minute, *sums in tx.execute(
+        f"SELECT run_id, max(at), {_OF_FRESH} FROM fresh WHERE run_id != 0 GROUP BY 1"
+    ).fetchall():
+        at_ms = max(at_ms, minute * MINUTE_MS)
+        _move_run(tx, run_id, sums)
+    if at_ms:
+        run_totals.correct_moved(tx, at_ms)
+
+
+def add_sums(tx: Connection, after_id: int) -> None:
+    """Add them to the roll-ups and to their generations: summed by minute first, for all that is coarser."""
     tx.execute(_FRESH)
     tx.execute("DELETE FROM fresh")
     tx.execute(_COLLECT, (after_id,))
@@ -80,9 +96,13 @@ def add_new(tx: Connection, after_id: int) -> None:
 
 
 def take(tx: Connection, usage_id: int, sign: int) -> None:
-    """Add (1) or take away (-1) one response as its row stands now: before and after it is changed."""
-    generation_id, run_id, model_id, at_ms, *sums = tx.execute(
-        f"SELECT generation_id, ifnull(run_id, 0), ifnull(model_id, 0), at_ms, {OF_USAGE} FROM usage WHERE id = ?",
+    """Add (1) or take away (-1) one response as its row stands now: before and after it is changed.
+
+    A row that has a hash is only ever taken away to be put back, for the same run or another one.
+    """
+    generation_id, run_id, model_id, at_ms, comes_back, *sums = tx.execute(
+        "SELECT generation_id, ifnull(run_id, 0), ifnull(model_id, 0), at_ms, key_hash IS NOT NULL,"
+        f" {OF_USAGE} FROM usage WHERE id = ?",
         (usage_id,),
     ).fetchone()
     moved = [sign * number for number in sums]
@@ -98,6 +118,15 @@ def take(tx: Connection, usage_id: int, sign: int) -> None:
                 (at_ms // unit, generation_id, run_id, model_id),
             )
     _move_generation(tx, generation_id, moved)
+    if run_id:
+        _move_run(tx, run_id, moved)
+    if sign > 0 or not comes_back:
+        run_totals.correct_moved(tx, at_ms)
+
+
+def _move_run(tx: Connection, run_id: int, sums: Sequence[int]) -> None:
+    moved = Sums(*sums)
+    run_totals.move(tx, run_id, moved.tokens, moved.cost_microusd, moved.unpriced)
 
 
 def _move_generation(tx: Connection, generation_id: int, sums: list[int]) -> None:
@@ -134,3 +163,8 @@ def add_costs(tx: Connection, repriced: Sequence[Repriced]) -> None:
         "UPDATE generations SET cost_microusd = cost_microusd + ?, unpriced = unpriced - 1 WHERE id = ?",
         [(one.cost_microusd, one.generation_id) for one in repriced],
     )
+    of_runs = [one for one in repriced if one.run_id]
+    for one in of_runs:
+        run_totals.move(tx, one.run_id, 0, one.cost_microusd, -1)
+    if of_runs:
+        run_totals.correct_moved(tx, max(one.at_ms for one in of_runs))

@@ -1,6 +1,7 @@
 """Which runs were asked for, and what became of each?
 
-A run goes `reserved -> starting -> running -> ending -> settled`, or ends `refused` before anything is spent.
+A run goes `waiting -> reserved -> starting -> running -> ending -> settled`, or ends `refused`, before anything is
+spent. What waits holds neither claims nor reservations.
 """
 
 from typing import Any
@@ -57,19 +58,40 @@ class Run(Struct, frozen=True):
     """`full`, `delta` or `summary`; None until context is fetched."""
     raw_usage: str | None
     """What the agent itself reported, as JSON."""
+    request: str | None
+    """What was asked for, as JSON: how it is asked for again."""
+    template: str | None
+    parent_run_id: int | None
+    """The run that asked for this one."""
+    depth: int
+    resumes_run_id: int | None
+    """The run that met its budget and that this one goes on with."""
+    waits_for: str | None
+    """`approval`, `budget`, `claim` or `slot` while it waits."""
+    expires_ms: int | None
+    """When waiting is over."""
+    estimate: str | None
+    """What it was expected to use, as JSON."""
+    likely_tokens: int | None
+    stop_reason: str | None
+    """Why we ended it, as JSON, when we did."""
+    used_tokens: int
+    """Of its responses as booked so far; with their price and how many have none."""
+    used_microusd: int
+    unpriced: int
+    changes: str | None
+    """What it changed in its workspace, as JSON, judged against its scope."""
+    admitted_ms: int | None
+    """When it was reserved: what it uses belongs to the budget windows of this instant."""
 
     @property
     def live(self) -> bool:
+        return self.state not in ("settled", "refused", "waiting")
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may still become of it."""
         return self.state not in ("settled", "refused")
-
-
-class Receipt(Struct, frozen=True):
-    """What a run's prompt was made of: `parts` is JSON, each part without its text."""
-
-    run_id: int
-    parts: str
-    tokens: int
-    chars: int
 
 
 def add(tx: Connection, values: dict[str, Any]) -> int:
@@ -95,6 +117,47 @@ def live(connection: Connection) -> list[Run]:
     return rows(connection, Run, "SELECT * FROM runs WHERE state IN ('reserved', 'starting', 'running', 'ending')")
 
 
+def unfinished(connection: Connection) -> list[Run]:
+    """Every run of which anything may still become: live ones and those that wait."""
+    return [*live(connection), *waiting(connection)]
+
+
+class Place(Struct, frozen=True):
+    """Where a live run is: whose, and in which conversation."""
+
+    id: int
+    agent: str
+    session_id: int | None
+
+
+def places(connection: Connection) -> list[Place]:
+    """Of every live run: without all that a verdict need not read."""
+    sql = "SELECT id, agent, session_id FROM runs WHERE state IN ('reserved', 'starting', 'running', 'ending')"
+    return rows(connection, Place, sql)
+
+
+def waiting(connection: Connection) -> list[Run]:
+    """Every run that cannot start yet, oldest first."""
+    return rows(connection, Run, "SELECT * FROM runs WHERE state = 'waiting' ORDER BY id")
+
+
+def children(connection: Connection, run_id: int) -> int:
+    """How many runs this one has asked for and got."""
+    sql = "SELECT count(*) FROM runs WHERE parent_run_id = ? AND state != 'refused'"
+    return int(connection.execute(sql, (run_id,)).fetchone()[0])
+
+
+def resumption(connection: Connection, run_id: int) -> Run | None:
+    """The newest run that goes on, or waits to go on, with this one."""
+    return row(connection, Run, "SELECT * FROM runs WHERE resumes_run_id = ? ORDER BY id DESC LIMIT 1", (run_id,))
+
+
+def update(tx: Connection, run_id: int, values: dict[str, Any]) -> None:
+    """Set some columns of a run."""
+    names = ", ".join(f"{name} = ?" for name in values)
+    tx.execute(f"UPDATE runs SET {names} WHERE id = ?", (*values.values(), run_id))
+
+
 def latest(connection: Connection, limit: int, session_id: int | None = None) -> list[Run]:
     """The newest first, of one session or of all."""
     if session_id is None:
@@ -106,7 +169,8 @@ def latest(connection: Connection, limit: int, session_id: int | None = None) ->
 
 def last_in_session(connection: Connection, session_id: int) -> Run | None:
     """The newest run in a session that really ran."""
-    sql = "SELECT * FROM runs WHERE session_id = ? AND state != 'refused' ORDER BY id DESC LIMIT 1"
+    sql = "SELECT * FROM runs WHERE session_id = ? AND state NOT IN ('refused', 'waiting')"
+    sql += " ORDER BY id DESC LIMIT 1"
     return row(connection, Run, sql, (session_id,))
 
 
@@ -165,13 +229,3 @@ def settle(
 def note_raw_usage(tx: Connection, run_id: int, raw: str | None) -> None:
     """What the agent itself reported, as JSON."""
     tx.execute("UPDATE runs SET raw_usage = ? WHERE id = ?", (raw, run_id))
-
-
-def store_receipt(tx: Connection, receipt: Receipt) -> None:
-    tx.execute(
-        "INSERT INTO receipts VALUES (?, ?, ?, ?)", (receipt.run_id, receipt.parts, receipt.tokens, receipt.chars)
-    )
-
-
-def receipt(connection: Connection, run_id: int) -> Receipt | None:
-    return row(connection, Receipt, "SELECT * FROM receipts WHERE run_id = ?", (run_id,))

@@ -22,7 +22,13 @@ def trusted_numbers(db: Database) -> None:
     db.conn.create_function("provider_of", 2, _provider_of)
     db.conn.create_function("number_of", 2, lambda kind, word: _NUMBERED[kind].index(word))
     _execute(db, _TRUSTED_NUMBERS)
-    rollups.add_new(db.conn, 0)
+    rollups.add_sums(db.conn, 0)
+
+
+def one_gate(db: Database) -> None:
+    """Budgets in tokens and money with a ledger of entries, claims that say what they rest on, what waits for the
+    operator, and what was allowed."""
+    _execute(db, _ONE_GATE)
 
 
 _NUMBERED = {"basis": usage.BASES, "confidence": usage.CONFIDENCES}
@@ -41,7 +47,7 @@ def _execute(db: Database, statements: str) -> None:
             db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house, trusted_numbers)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house, trusted_numbers, one_gate)
 """Number n is at index n - 1; the database's `user_version` is the number of the last one applied."""
 
 _FIRST_HOUSE = """
@@ -242,5 +248,95 @@ INSERT INTO usage (key_hash, source_id, key, generation_id, run_id, at_ms, model
 UPDATE generations SET responses = 0, input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0,
     output_tokens = 0;
 DROP TABLE old_usage;
+"""
+)
+
+_ADDED_TO_RUNS = "".join(
+    f"ALTER TABLE runs ADD COLUMN {column};\n"
+    for column in (
+        "request TEXT",
+        "template TEXT",
+        "parent_run_id INTEGER",
+        "depth INTEGER NOT NULL DEFAULT 0",
+        "resumes_run_id INTEGER",
+        "waits_for TEXT",
+        "expires_ms INTEGER",
+        "estimate TEXT",
+        "likely_tokens INTEGER",
+        "stop_reason TEXT",
+        "used_tokens INTEGER NOT NULL DEFAULT 0",
+        "used_microusd INTEGER NOT NULL DEFAULT 0",
+        "unpriced INTEGER NOT NULL DEFAULT 0",
+        "changes TEXT",
+        "admitted_ms INTEGER",
+    )
+)
+
+_ONE_GATE = (
+    _ADDED_TO_RUNS
+    + """
+UPDATE runs SET admitted_ms = iif(state = 'refused', NULL, requested_ms),
+    used_tokens = (SELECT
+        coalesce(sum(u.input_tokens + u.cache_read_tokens + u.cache_write_tokens + u.output_tokens), 0)
+        FROM usage u WHERE u.run_id = runs.id),
+    used_microusd = (SELECT coalesce(sum(u.cost_microusd), 0) FROM usage u WHERE u.run_id = runs.id),
+    unpriced = (SELECT count(*) FROM usage u WHERE u.run_id = runs.id AND u.cost_microusd IS NULL);
+CREATE INDEX runs_by_parent ON runs (parent_run_id) WHERE parent_run_id IS NOT NULL;
+CREATE INDEX runs_by_kind ON runs (agent, task_type, id);
+ALTER TABLE receipts ADD COLUMN decided TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE receipts ADD COLUMN cache_break TEXT;
+ALTER TABLE receipts ADD COLUMN everything_tokens INTEGER;
+CREATE TABLE skill_pins (
+    name TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, text TEXT NOT NULL, allowed_ms INTEGER NOT NULL,
+    PRIMARY KEY (name, path)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE reservations RENAME TO old_reservations;
+DROP INDEX reservations_by_window;
+CREATE TABLE reservations (
+    run_id INTEGER NOT NULL REFERENCES runs (id), budget TEXT NOT NULL, unit TEXT NOT NULL,
+    admitted_ms INTEGER NOT NULL, limit_amount INTEGER NOT NULL, held INTEGER NOT NULL, committed INTEGER NOT NULL,
+    overrun INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (run_id, budget, unit),
+    CHECK (held >= 0 AND committed >= 0 AND overrun >= 0)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservations_open ON reservations (budget, unit, admitted_ms) WHERE state = 'open';
+INSERT INTO reservations SELECT o.run_id, o.budget, 'tokens', n.requested_ms, o.limit_tokens, o.held, o.committed,
+    o.overrun + iif(o.state = 'settled', max(0, n.used_tokens - o.committed - o.overrun), 0), o.state
+    FROM old_reservations o JOIN runs n ON n.id = o.run_id;
+DROP TABLE old_reservations;
+CREATE TABLE ledger_entries (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, run_id INTEGER NOT NULL, budget TEXT NOT NULL, unit TEXT NOT NULL,
+    kind TEXT NOT NULL, held INTEGER NOT NULL, committed INTEGER NOT NULL, overrun INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ledger_entries_by_run ON ledger_entries (run_id);
+INSERT INTO ledger_entries (at_ms, run_id, budget, unit, kind, held, committed, overrun)
+    SELECT admitted_ms, run_id, budget, unit, 'carried', held, committed, overrun FROM reservations;
+CREATE TABLE budget_sums (
+    budget TEXT NOT NULL, unit TEXT NOT NULL, at INTEGER NOT NULL, held INTEGER NOT NULL, committed INTEGER NOT NULL,
+    overrun INTEGER NOT NULL, PRIMARY KEY (budget, unit, at)
+) STRICT, WITHOUT ROWID;
+INSERT INTO budget_sums SELECT budget, unit, admitted_ms / 900000, sum(held), sum(committed), sum(overrun)
+    FROM reservations GROUP BY 1, 2, 3;
+CREATE TABLE approvals (
+    id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), what TEXT NOT NULL, sha256 TEXT NOT NULL,
+    asked_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, state TEXT NOT NULL, decided_ms INTEGER
+) STRICT;
+CREATE INDEX approvals_open ON approvals (state) WHERE state = 'open';
+CREATE TABLE grants (
+    id INTEGER PRIMARY KEY, approval_id INTEGER NOT NULL REFERENCES approvals (id), budget TEXT NOT NULL,
+    unit TEXT NOT NULL, window_start_ms INTEGER NOT NULL, window_end_ms INTEGER NOT NULL, run_id INTEGER,
+    amount INTEGER NOT NULL, granted_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX grants_by_budget ON grants (budget, unit, window_start_ms);
+ALTER TABLE claims RENAME TO old_claims;
+CREATE TABLE claims (
+    token INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES runs (id), mode TEXT NOT NULL,
+    workspace TEXT NOT NULL, patterns TEXT NOT NULL, resolved TEXT, claimed_ms INTEGER NOT NULL,
+    released_ms INTEGER
+) STRICT;
+CREATE INDEX claims_live ON claims (run_id) WHERE released_ms IS NULL;
+INSERT INTO claims (run_id, mode, workspace, patterns, claimed_ms)
+    SELECT o.run_id, 'w', n.workspace, json_group_array(o.path), min(o.claimed_ms)
+    FROM old_claims o JOIN runs n ON n.id = o.run_id GROUP BY o.run_id;
+DROP TABLE old_claims;
 """
 )

@@ -79,6 +79,16 @@ def count(connection: Connection) -> int:
     return found
 
 
+def observed_in(connection: Connection, workspace: str, since_ms: int) -> list[Session]:
+    """Sessions that are not ours, work in this folder, above or below it, and were active since then."""
+    sql = (
+        "SELECT * FROM sessions WHERE agent IS NULL AND last_active_ms >= ? AND workspace IS NOT NULL"
+        " AND (workspace = ? OR substr(? || '/', 1, length(workspace) + 1) = workspace || '/'"
+        " OR substr(workspace || '/', 1, length(?) + 1) = ? || '/')"
+    )
+    return rows(connection, Session, sql, (since_ms, workspace, workspace, workspace, workspace))
+
+
 def workspaces(connection: Connection, limit: int = 200) -> list[str]:
     """The folders that sessions work in, most recently used first."""
     sql = "SELECT workspace FROM sessions WHERE workspace IS NOT NULL GROUP BY 1 ORDER BY max(last_active_ms) DESC"

@@ -1,4 +1,4 @@
-"""Which skills did the engine find on this machine, and what does each one cost a prompt?"""
+"""Which skills did the engine find on this machine, what does each cost a prompt, and which did the operator allow?"""
 
 from msgspec import Struct
 
@@ -23,6 +23,18 @@ class Skill(Struct, frozen=True):
     """Why it cannot be used, when it cannot."""
 
 
+class Pin(Struct, frozen=True):
+    """A skill as it was when it was allowed."""
+
+    name: str
+    path: str
+    """The SKILL.md itself, absolute."""
+    sha256: str
+    text: str
+    """Of the SKILL.md, to show what has changed since."""
+    allowed_ms: int
+
+
 def found(connection: Connection) -> list[Skill]:
     return rows(connection, Skill, "SELECT * FROM skills ORDER BY name, path")
 
@@ -33,4 +45,18 @@ def replace(tx: Connection, skills: list[Skill]) -> None:
     tx.executemany(
         "INSERT INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [(s.path, s.name, s.description, s.origin, s.meta_tokens, s.body_tokens, s.sha256, s.problem) for s in skills],
+    )
+
+
+def pins(connection: Connection) -> list[Pin]:
+    """Everything that was ever allowed, as it is allowed now."""
+    return rows(connection, Pin, "SELECT * FROM skill_pins ORDER BY name, path")
+
+
+def pin(tx: Connection, pin: Pin) -> None:
+    """Allow a skill as it is in this pin, in place of what was allowed of this file under this name."""
+    tx.execute(
+        "INSERT INTO skill_pins VALUES (?, ?, ?, ?, ?) ON CONFLICT (name, path) DO UPDATE SET"
+        " sha256 = excluded.sha256, text = excluded.text, allowed_ms = excluded.allowed_ms",
+        (pin.name, pin.path, pin.sha256, pin.text, pin.allowed_ms),
     )

@@ -43,3 +43,9 @@ def test_every_trap_is_a_row_of_the_readme():
         for trap in importlib.import_module(f"tests.traps.{module}").TRAPS:
             row = f"| {clients.get(trap.source, trap.source)} | {trap.name} |"
             assert f"{row} " in text, f"make the table anew: {row}"
+
+
+def test_the_table_of_the_plan_is_what_is_counted():
+    table = importlib.import_module("tests.bench.bench_context").plan_table()
+    text = (ROOT / "README.md").read_text()
+    assert "\n".join(table) in text, "paste it between the marks: tests.bench.bench_context.plan_table()"

@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "context": EVERYWHERE,
     "sessions": EVERYWHERE | {"engine.context"},
     "admission": EVERYWHERE,
+    "scopes": {"state", "engine.contract"},
     "execution": EVERYWHERE,
     "adapters": EVERYWHERE | {"engine.telemetry"},
     "schedule": EVERYWHERE,

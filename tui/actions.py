@@ -16,6 +16,8 @@ Context = Literal[
     "runs",
     "session",
     "run",
+    "inbox",
+    "skill",
     "page",
     "sheet",
     "spawn",
@@ -66,7 +68,7 @@ ACTIONS: tuple[Action, ...] = (
         "edit",
         "enter",
         "edit",
-        "edit what the cursor is on",
+        "edit what the cursor is on; a skill is shown",
         "list",
         ("jobs", "budgets", "skills"),
         writes=True,
@@ -83,6 +85,18 @@ ACTIONS: tuple[Action, ...] = (
         first=True,
     ),
     Action(
+        "inbox",
+        "i",
+        "inbox",
+        "what needs you: what waits for your word, and your answer to it",
+        "act",
+        ("overview",),
+        first=True,
+    ),
+    Action("approve", "y", "approve", "approve exactly what is shown", "act", ("inbox",), True, writes=True),
+    Action("deny", "n", "deny", "deny it: the run is refused", "act", ("inbox",), True, writes=True),
+    Action("allow", "y", "allow", "allow the skill exactly as it is shown", "act", ("skill",), True, writes=True),
+    Action(
         "reset",
         "r",
         "fresh session",
@@ -93,7 +107,14 @@ ACTIONS: tuple[Action, ...] = (
         writes=True,
     ),
     Action(
-        "stop", "x", "stop run", "end the live run", "act", ("sessions", "session", "runs", "run"), True, writes=True
+        "stop",
+        "x",
+        "stop run",
+        "end the live run, or withdraw the one that waits",
+        "act",
+        ("sessions", "session", "runs", "run"),
+        True,
+        writes=True,
     ),
     Action("fire", "f", "fire now", "run the job now, beside its schedule", "act", ("jobs",), writes=True),
     Action("pause", "p", "pause", "pause the job, or let it go on", "act", ("jobs",), writes=True),
@@ -110,6 +131,9 @@ ACTIONS: tuple[Action, ...] = (
         ("jobs", "budgets", "skills"),
         dangerous=True,
         writes=True,
+    ),
+    Action(
+        "look", "c", "what changed", "look at a skill that is not what you allowed", "list", ("skills",), first=True
     ),
     Action("undo", "u", "undo", "take back the last act that can be", "act", ("overview", "session"), writes=True),
     Action("filter", "slash", "filter", "show only rows that contain a text", "find", _LISTS, first=True),
@@ -176,6 +200,7 @@ ACTIONS: tuple[Action, ...] = (
         first=True,
         shown=False,
     ),
+    Action("other", "tab", "list, question", "from the list to the question, and back", "find", ("inbox",), first=True),
     Action("cursor(-1)", "up,k", "up", "one row up", "move", ("table",), shown=False),
     Action("cursor(1)", "down,j", "down", "one row down", "move", ("table",), shown=False),
     Action("page(-1)", "pageup,ctrl+b", "page up", "one screenful up", "move", ("table", "page"), shown=False),
@@ -188,6 +213,19 @@ ACTIONS: tuple[Action, ...] = (
         "save", "ctrl+s", "write it", "write what the sheet says, when it is good", "sheet", ("sheet",), writes=True
     ),
     Action("save", "ctrl+s", "spawn", "spawn, when every check passes", "sheet", ("spawn",), writes=True),
+    Action(
+        "wait", "ctrl+t", "wait", "ask now, and let it wait for a claim or a place", "sheet", ("spawn",), writes=True
+    ),
+    Action(
+        "below(1)",
+        "pagedown",
+        "more below",
+        "scroll what is said below the fields",
+        "sheet",
+        ("sheet", "spawn"),
+        first=True,
+    ),
+    Action("below(-1)", "pageup", "back up", "scroll it back", "sheet", ("sheet", "spawn"), shown=False, first=True),
     Action("field(1)", "tab,down,enter", "next field", "to the next field", "sheet", ("sheet", "spawn"), first=True),
     Action(
         "field(-1)",
@@ -209,7 +247,7 @@ ACTIONS: tuple[Action, ...] = (
         "back",
         "leave: the filter, the full size, the screen",
         "console",
-        ("overview", "session", "run", "help", "result", "sheet", "spawn", "confirm", "prompt"),
+        ("overview", "session", "run", "inbox", "skill", "help", "result", "sheet", "spawn", "confirm", "prompt"),
     ),
     Action("prompt", "colon", "go", "type any qd verb, or the name of a pane", "console", ("app",), first=True),
     Action("help", "question_mark", "keys", "this page", "console", ("app",), first=True),
@@ -238,8 +276,9 @@ KEY_NAMES = {
 """How a key is written where Textual's name for it is longer."""
 
 SESSION_LETTERS = (
+    ("!", "needs me: its run waits for your word, press i"),
     (">", "working"),
-    ("z", "waiting on its own timer"),
+    ("z", "waiting on its own timer, or for a claim, a place, or room in a budget"),
     (".", "idle"),
     ("o", "observed: another tool's session, watched and counted, not gated"),
 )
@@ -252,6 +291,8 @@ SLOT_LETTERS = (
     ("p", "paused"),
     ("i", "interrupted"),
     (">", "running"),
+    ("!", "its run waits for your word"),
+    ("z", "its run waits for a claim, a place, or room in a budget"),
 )
 SESSION_FIGURES = (
     ("ctx", "context fill: its last response against its model's window"),
@@ -268,12 +309,14 @@ BUDGET_FIGURES = (
     ("> 18:40", "runs out then, before its window ends"),
     ("~52.0k", "what its window will likely hold at its end: the pace of late for an hour, then that of past days"),
     ("ok", "nothing more to come, as things go"),
+    ("per run", "each run has this limit for itself"),
+    ("action", "what happens to a run that does not fit: warn, ask (you), refuse, or pause (it waits for room)"),
     ("resets 14:05", "a provider's own window, as its client logged it; looked at only"),
     ("ends 14:00", "Claude's block of five hours, counted from its logs, which tell no limit"),
     ("2 h old", "nothing has been logged since"),
     ("burn", "tokens per minute; what is five minutes old weighs half"),
 )
-JOB_LETTERS = ((">", "running"), (".", "scheduled"), ("p", "paused"))
+JOB_LETTERS = ((">", "running"), (".", "scheduled"), ("p", "paused"), ("! z", "its run waits, as below"))
 
 
 def of(context: Context) -> tuple[Action, ...]:

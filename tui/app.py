@@ -20,6 +20,7 @@ from tui.feed import Feed
 from tui.link import Link
 from tui.opening import Opening
 from tui.panes import messages as asked
+from tui.panes.runs import WAITING_WORDS
 from tui.screens.overview import Overview
 from tui.screens.screen import DeckScreen
 from tui.theme import PALETTES, THEMES, Palette, Tone, theme_for
@@ -122,6 +123,7 @@ class Console(Opening):
 
     on_sessions_changed = on_jobs_changed = on_budgets_changed = on_skills_changed = on_event_of_feed
     on_runs_changed = on_events_changed = on_notices_changed = on_spend_changed = on_event_of_feed
+    on_inbox_changed = on_event_of_feed
     on_header_changed = on_state_unreadable = on_detail_changed = on_event_of_feed
 
     def on_config_changed(self, change: changes.ConfigChanged) -> None:
@@ -201,6 +203,8 @@ def _undone(answer: Any) -> str:
 
 def _fired(job: str, answer: Any) -> str:
     verdict = answer.get("verdict") if isinstance(answer, dict) else None
+    if verdict and (waits := answer.get("waits_for")):
+        return f"{job} waits for {WAITING_WORDS[waits]}: run {answer['run']}"
     if verdict and not verdict.get("ok", True):
         failed = "; ".join(check["why"] for check in verdict["checks"] if not check["ok"])
         return f"{job} was refused: {failed}"

@@ -9,6 +9,7 @@ from textual.message import Message
 
 from state.events import Event, Notice
 from state.runs import Run
+from tui.asked import Asked
 from tui.views import BudgetBoard, EngineStatus, Gone, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
 
 
@@ -30,6 +31,13 @@ class BudgetsChanged(Message):
 @dataclass
 class SkillsChanged(Message):
     board: SkillBoard
+
+
+@dataclass
+class InboxChanged(Message):
+    """What waits for the operator's word, oldest first."""
+
+    rows: tuple[Asked, ...]
 
 
 @dataclass
@@ -92,6 +100,7 @@ Change = (
     | JobsChanged
     | BudgetsChanged
     | SkillsChanged
+    | InboxChanged
     | RunsChanged
     | EventsChanged
     | NoticesChanged

@@ -19,6 +19,8 @@ LINE_CAP = 400
 """Characters of one cleaned line; a terminal is narrower than that."""
 BLOCK_CAP = 64 * 1024
 """Characters of a cleaned text of several lines."""
+WHOLE_CAP = 600 * 1024
+"""Characters of a text that is shown whole; a skill may have 512 KiB."""
 MARKS_CAP = 3
 """Combining marks kept on one character: more climb over the lines around it."""
 
@@ -55,6 +57,22 @@ def clean_block(text: str, cap: int = BLOCK_CAP) -> list[str]:
     """Several such lines. Of a longer text the end is kept: it is what happened last."""
     tail = text[-cap:].replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return [clean(line) for line in tail.split("\n")]
+
+
+def clean_whole(text: str, cap: int = WHOLE_CAP) -> list[str]:
+    """The lines of a text that is to be judged: none is shortened, and what an eye would miss is spelled out.
+
+    Of a longer text the beginning is kept, and the last line says how much is not shown.
+    """
+    from engine.context.held import visible
+
+    lines = [_uncut(visible(line.expandtabs(4))) for line in text[:cap].replace("\r\n", "\n").split("\n")]
+    left = len(text) - cap
+    return [*lines, f"({left:,} more characters are not shown)"] if left > 0 else lines
+
+
+def _uncut(line: str) -> str:
+    return clean(line, max(1, len(line)))
 
 
 def clean_record(record: Record) -> Record:

@@ -21,7 +21,7 @@ from state import database
 from state.database import Connection
 from state.errors import QuarterdeckError
 from state.home import Home
-from tui import changes, views
+from tui import asked, changes, views
 from tui.clean import clean
 from tui.views import Reading
 
@@ -50,6 +50,10 @@ def _next_window_ms(board: views.BudgetBoard) -> int | None:
     return min([*ends, *(row.resets_ms for row in board.windows if row.resets_ms is not None)], default=None)
 
 
+def _next_expiry_ms(rows: tuple[asked.Asked, ...]) -> int | None:
+    return min((row.expires_ms for row in rows), default=None)
+
+
 VIEWS: dict[str, View] = {
     "sessions": View(views.session_board, changes.SessionsChanged, 30_000),
     "notices": View(views.notice_list, changes.NoticesChanged, 60_000),
@@ -57,6 +61,7 @@ VIEWS: dict[str, View] = {
     "jobs": View(views.job_board, changes.JobsChanged, 60_000, _next_fire_ms),
     "budgets": View(views.budget_board, changes.BudgetsChanged, 60_000, _next_window_ms),
     "skills": View(views.skill_board, changes.SkillsChanged, 60_000),
+    "inbox": View(asked.inbox, changes.InboxChanged, 60_000, _next_expiry_ms),
     "runs": View(views.run_list, changes.RunsChanged, 60_000),
     "spend": View(views.spend, changes.SpendChanged, 15_000),
 }

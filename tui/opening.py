@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.message import Message
 
-from engine.contract.orders import ResetSession, StopRun
+from engine.contract.orders import AllowSkill, Decide, ResetSession, StopRun
 from tui import messages
+from tui.asked import HASH_SHOWN, SkillPage, skill_page
 from tui.clean import clean_block
 from tui.panes import messages as asked
 from tui.theme import Palette, Tone
@@ -72,11 +73,60 @@ class Opening(App[int]):
 
         await self.open_screen(RunScreen(self.palette, message.run_id))
 
+    async def on_inbox_asked(self, _: asked.InboxAsked) -> None:
+        from tui.screens.inbox import InboxScreen
+
+        if not isinstance(self.screen, InboxScreen):
+            await self.open_screen(InboxScreen(self.palette))
+
+    def on_decision_asked(self, message: asked.DecisionAsked) -> None:
+        """The order says which question was looked at: another one by now is not answered by it."""
+        word = "approved" if message.approve else "denied"
+
+        def decide(_: str) -> None:
+            body = Decide(approval_id=message.approval_id, approve=message.approve, sha256=message.sha256)
+            self.link.order("decide", body, lambda answer: self.flash(f"run {answer['run']} is {word}"))
+
+        self._confirm(message.title, message.what, decide)
+
+    async def on_skill_opened(self, message: asked.SkillOpened) -> None:
+        """Read it once: what is shown must not change under the operator's eyes."""
+        from tui.screens.skill import SkillScreen
+
+        async def show(found: SkillPage | Gone) -> None:
+            if isinstance(found, Gone):
+                self.flash(found.line, "warn")
+            else:
+                await self.open_screen(SkillScreen(self.palette, found))
+
+        read = skill_page(message.name, message.path, message.why)
+        self.feed.once(read, lambda found: self.call_next(show, found))
+
+    def on_allow_asked(self, message: asked.AllowAsked) -> None:
+        what = (
+            f"{message.path}",
+            f"as it was shown: sha256 {message.sha256[:HASH_SHOWN]}",
+            "A later change of the file holds it again.",
+        )
+
+        def allow(_: str) -> None:
+            body = AllowSkill(name=message.name, path=message.path, sha256=message.sha256)
+            self.link.order("allow_skill", body, lambda _: self._allowed(message.name))
+
+        self._confirm(f"Allow the skill {message.name} as it is now?", what, allow)
+
+    def _allowed(self, name: str) -> None:
+        from tui.screens.skill import SkillScreen
+
+        if isinstance(self.screen, SkillScreen):
+            self.pop_screen()
+        self.flash(f"skill {name} is allowed as it is now")
+
     async def on_spawn_asked(self, message: asked.SpawnAsked) -> None:
         from tui.screens.spawn import SpawnSheet
 
         if self.known_config(message):
-            await self.open_screen(SpawnSheet(self.palette, tuple(self.config.agents), str(Path.cwd())))
+            await self.open_screen(SpawnSheet(self.palette, self.config, str(Path.cwd())))
 
     async def on_sheet_asked(self, message: asked.SheetAsked) -> None:
         if self.known_config(message):
@@ -93,12 +143,16 @@ class Opening(App[int]):
 
     def on_stop_asked(self, message: asked.StopAsked) -> None:
         run_id = message.run_id
+        title, said = f"Stop run {run_id}?", f"run {run_id} is asked to end"
         what = ("Its processes are asked to end, and ended after the grace.", "What it used until then is booked.")
+        if message.waits:
+            title, said = f"Withdraw run {run_id}?", f"run {run_id} is withdrawn"
+            what = ("It waits, holds nothing and has spent nothing.", "It is put on record as refused.")
 
         def stop(_: str) -> None:
-            self.link.order("stop", StopRun(run_id=run_id), lambda _: self.flash(f"run {run_id} is asked to end"))
+            self.link.order("stop", StopRun(run_id=run_id), lambda _: self.flash(said))
 
-        self._confirm(f"Stop run {run_id}?", what, stop)
+        self._confirm(title, what, stop)
 
     def on_delete_asked(self, message: asked.DeleteAsked) -> None:
         words = SECTION_WORDS[message.section]
@@ -143,6 +197,8 @@ class Opening(App[int]):
             self.exit(0)
         elif place == "help":
             self.call_next(self.action_help)
+        elif place == "inbox":
+            self.post_message(asked.InboxAsked())
         elif place is not None:
             while len(self.screen_stack) > 1:
                 self.pop_screen()
@@ -196,7 +252,8 @@ class Opening(App[int]):
             from tui.screens.budget_sheet import BudgetSheet
 
             rows = self.overview.panes["budgets"].budgets  # type: ignore[attr-defined]
-            return BudgetSheet(self.palette, self.config, name, next((row for row in rows if row.name == name), None))
+            mine = tuple(row for row in rows if row.name == name)
+            return BudgetSheet(self.palette, self.config, name, mine)
         from tui.screens.skill_sheets import SkillSetSheet
 
         return SkillSetSheet(self.palette, self.config, name, self.overview.panes["skills"].found)  # type: ignore[attr-defined]

@@ -50,6 +50,21 @@ def money(microusd: int | None, short: bool = True) -> str:
     return f"${dollars // 1_000}k" if dollars < 1_000_000 else f"${dollars // 1_000_000}M"
 
 
+def purse(microusd: int) -> str:
+    """`$0.00`, `<$.01`, `$11.20`, `$99.99`, `$412`, `$12k`: a limit of money in at most six cells, with its cents."""
+    return money(microusd, short=False) if 10_000 <= microusd < 99_995_000 else money(microusd)
+
+
+def amount(unit: str, number: int) -> str:
+    """In the unit of a budget: `41.2k` tokens, or `$11.20`."""
+    return purse(number) if unit == "microusd" else tokens(number)
+
+
+def amount_in_full(unit: str, number: int) -> str:
+    """The same without rounding to a thousand: `41,200 tokens`, `$1,234.56`."""
+    return money(number, short=False) if unit == "microusd" else f"{number:,} tokens"
+
+
 def cost(microusd: int, unpriced: int, responses: int, short: bool = True) -> str:
     """What a sum of responses cost: `-` when no response has a price, `+` behind it when only some have."""
     if unpriced >= responses > 0:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from engine.contract.verdict import ReceiptPart, Verdict
+from engine.contract.outcome import Stop
+from engine.contract.verdict import CacheBreak, Check, Estimate, ReceiptPart
 from engine.runtime.lease import holder
-from state import board, events, ledger, responses, runs, sessions, skills
+from engine.scopes.violations import Changes
+from state import board, events, ledger, receipts, responses, runs, sessions, skills, slots
 from state.database import Connection
 from state.errors import NotFound
 from state.home import Home
 from state.spend import Span, totals
-from tui.clean import clean_block, clean_record
+from tui.clean import clean, clean_block, clean_record
 from tui.reported import RawUsage, reported
 from tui.text import HOUR_MS
 
@@ -47,10 +49,15 @@ class Reading(Struct, frozen=True):
 
 
 class SessionBoard(Struct, frozen=True):
-    """The sessions, and which of them wait for a timer of their own."""
+    """The sessions, and which of them wait."""
 
     rows: tuple[board.BoardRow, ...]
     waiting: frozenset[int]
+    """For a timer of their own, for a claim, a place, or room in a budget."""
+    asking: frozenset[int]
+    """For the operator's word."""
+    runs: Mapping[int, int]
+    """By session, the newest run, where that one waits."""
     cache: Mapping[int, "CacheFigures"]
     """By session, for those that had any input."""
     scanning: str
@@ -62,6 +69,8 @@ class SkillBoard(Struct, frozen=True):
 
     sets: tuple[Any, ...]
     found: tuple[skills.Skill, ...]
+    held: Mapping[str, str]
+    """By path, why a skill must be allowed anew."""
 
 
 class BudgetBoard(Struct, frozen=True):
@@ -106,11 +115,22 @@ class SessionDetail(Struct, frozen=True):
     runs: tuple[runs.Run, ...]
 
 
+class Judgement(Struct, frozen=True):
+    """A verdict as it was stored, whatever else stood in it."""
+
+    ok: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.ok)
+
+
 class RunDetail(Struct, frozen=True):
     """A run: why it was let through, what it was given, what it used and what it says."""
 
     run: runs.Run
-    verdict: Verdict | None
+    verdict: Judgement | None
     parts: tuple[ReceiptPart, ...]
     usage: tuple[responses.BookedResponse, ...]
     raw: RawUsage | None
@@ -120,6 +140,19 @@ class RunDetail(Struct, frozen=True):
     session_title: str | None
     tail: tuple[str, ...]
     errors: tuple[str, ...]
+    estimate: Estimate | None = None
+    everything_tokens: int | None = None
+    cache_break: CacheBreak | None = None
+    decided: tuple[tuple[str, str], ...] = ()
+    """Each value of its route, and the level that decided it."""
+    changes: Changes | None = None
+    """What it changed in its workspace; None until that has been looked at."""
+    stop: Stop | None = None
+    """Why we ended it, when we did."""
+    children: tuple[int, ...] = ()
+    """The runs that it asked for, as far back as runs are listed."""
+    next_run: int | None = None
+    """The run that goes on with it."""
 
 
 class Gone(Struct, frozen=True):
@@ -134,17 +167,37 @@ def session_board(reading: Reading) -> SessionBoard:
     rows = board.board(reading.connection, reading.now_ms - HOUR_MS, SESSIONS_SHOWN)
     enabled = {name for name, job in reading.config.job.items() if job.enabled}
     scan = events.notice(reading.connection, "scan")
+    newest = {row.last_run_id: row.id for row in rows}
+    held_up = {newest[run.id]: run for run in runs.waiting(reading.connection) if run.id in newest}
+    asking = frozenset(session for session, run in held_up.items() if run.waits_for == "approval")
+    timed = frozenset(row.id for row in rows if row.job is not None and row.job in enabled)
     return SessionBoard(
         rows=tuple(clean_record(row) for row in rows),
-        waiting=frozenset(row.id for row in rows if row.job is not None and row.job in enabled),
+        waiting=timed | (held_up.keys() - asking),
+        asking=asking,
+        runs={session: run.id for session, run in held_up.items()},
         cache=figures.cache_board(reading.connection, rows, reading.now_ms),
         scanning=clean_record(scan).text if scan else "",
     )
 
 
 def job_board(reading: Reading) -> tuple[Any, ...]:
+    """Every job; a slot whose run waits says so."""
     rows = reading.boards.job_board(reading.connection, reading.config, reading.now_ms)
-    return tuple(clean_record(row) for row in rows)
+    waiting = {run.id: run.waits_for for run in runs.waiting(reading.connection)}
+    return tuple(clean_record(_with_waits(row, waiting)) for row in rows)
+
+
+def _with_waits(row: Any, waiting: Mapping[int, str | None]) -> Any:
+    seen = tuple(_with_wait(slot, waiting) for slot in row.slots)
+    return row if seen == row.slots else msgspec.structs.replace(row, slots=seen)
+
+
+def _with_wait(slot: slots.Slot, waiting: Mapping[int, str | None]) -> slots.Slot:
+    """Its state becomes `asking` or `waiting` for as long as its run cannot start."""
+    if slot.run_id is None or slot.run_id not in waiting:
+        return slot
+    return msgspec.structs.replace(slot, state="asking" if waiting[slot.run_id] == "approval" else "waiting")
 
 
 def budget_board(reading: Reading) -> BudgetBoard:
@@ -154,10 +207,26 @@ def budget_board(reading: Reading) -> BudgetBoard:
 
 
 def skill_board(reading: Reading) -> SkillBoard:
+    found = skills.found(reading.connection)
     return SkillBoard(
         sets=tuple(clean_record(row) for row in reading.boards.skill_board(reading.connection, reading.config)),
-        found=tuple(clean_record(skill) for skill in skills.found(reading.connection)),
+        found=tuple(clean_record(skill) for skill in found),
+        held=held_skills(found, skills.pins(reading.connection)),
     )
+
+
+def held_skills(found: list[skills.Skill], pins: list[skills.Pin]) -> dict[str, str]:
+    """By path, why a skill must be allowed anew.
+
+    A name that stands in several places is nobody's trouble while one of them is what was allowed.
+    """
+    from engine.context.held import held
+
+    allowed = {pin.name for pin in pins for skill in found if (pin.path, pin.sha256) == (skill.path, skill.sha256)}
+    pinned = {pin.path for pin in pins}
+    whys = {skill.path: why for skill in found for why in held([skill], pins).values()}
+    names = {skill.path: skill.name for skill in found}
+    return {clean(path): clean(why) for path, why in whys.items() if path in pinned or names[path] not in allowed}
 
 
 def run_list(reading: Reading) -> tuple[runs.Run, ...]:
@@ -233,16 +302,25 @@ def run_detail(run_id: int) -> Callable[[Reading], RunDetail | Gone]:
 
 def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
     connection, folder = reading.connection, reading.home.run_folder(run.id)
-    receipt = runs.receipt(connection, run.id)
+    receipt = receipts.of_run(connection, run.id)
+    following = runs.resumption(connection, run.id)
     generation = sessions.generation(connection, run.generation_id) if run.generation_id else None
     session = sessions.get(connection, run.session_id) if run.session_id else None
     return RunDetail(
         run=clean_record(run),
-        verdict=_decoded(run.verdict, Verdict),
+        verdict=_decoded(run.verdict, Judgement),
         parts=_decoded(receipt.parts, tuple[ReceiptPart, ...]) or () if receipt else (),
+        estimate=_decoded(run.estimate, Estimate),
+        everything_tokens=receipt.everything_tokens if receipt else None,
+        cache_break=_decoded(receipt.cache_break, CacheBreak) if receipt else None,
+        decided=_decisions(receipt.decided) if receipt else (),
+        changes=_decoded(run.changes, Changes),
+        stop=_decoded(run.stop_reason, Stop),
+        children=_children(connection, run.id),
+        next_run=following.id if following else None,
         usage=tuple(clean_record(row) for row in responses.of_run(connection, run.id)),
         raw=reported(run.raw_usage),
-        held=ledger.held_by(connection, run.id),
+        held=ledger.held_by(connection, run.id, "tokens"),
         generation=generation.number if generation else None,
         session_title=clean_record(session).title if session else None,
         tail=tuple(_tail(folder / "result.txt" if _answered(run, folder) else folder / "stdout.log")),
@@ -250,15 +328,30 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
     )
 
 
+def _children(connection: Connection, run_id: int) -> tuple[int, ...]:
+    if not runs.children(connection, run_id):
+        return ()
+    return tuple(run.id for run in reversed(runs.latest(connection, RUNS_SHOWN)) if run.parent_run_id == run_id)
+
+
+def _decisions(text: str) -> tuple[tuple[str, str], ...]:
+    """Name and level of each value, cleaned."""
+    try:
+        told = msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeError):
+        return ()
+    return tuple((clean(name), clean(level)) for name, level in told.items())
+
+
 def _answered(run: runs.Run, folder: Path) -> bool:
     """Whether there is an answer to show in place of what the child printed."""
     return not run.live and (folder / "result.txt").exists()
 
 
-def _decoded(text: str, kind: Any) -> Any:
-    """JSON that the engine stored, cleaned; None when it is not what it should be."""
+def _decoded(text: str | None, kind: Any) -> Any:
+    """JSON that the engine stored, cleaned; None when there is none, or it is not what it should be."""
     try:
-        value = msgspec.json.decode(text, type=kind)
+        value = msgspec.json.decode(text or "null", type=kind)
     except (msgspec.DecodeError, UnicodeError):
         return None
     return tuple(clean_record(item) for item in value) if isinstance(value, tuple) else clean_record(value)

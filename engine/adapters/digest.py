@@ -30,8 +30,11 @@ class DigestAdapter:
     """Open items, changes and salient sentences of the injected files, told apart without a model."""
 
     name = "digest"
-    resumes = True
     free = True
+
+    def resumes(self, argv_resume: tuple[str, ...]) -> bool:
+        """Its conversations are files of ours."""
+        return True
 
     def launch(self, request: AdapterRequest) -> Launch:
         # -P: the child's folder is the workspace, whose modules must not take the place of ours.
@@ -46,6 +49,10 @@ class DigestAdapter:
         if target is not None:
             argv += [f"--workspace={request.workspace}", f"--write={target}"]
         return Launch(tuple(argv), _job(request.prompt), {"PYTHONPATH": str(Path(engine.__file__).parent.parent)})
+
+    def used(self, folder: Path) -> RunUsage | None:
+        """It tells with its answer: it is over in an instant."""
+        return None
 
     def result(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> AdapterResult:
         try:
@@ -62,9 +69,9 @@ class DigestAdapter:
 
 
 def _job(prompt: Prompt) -> str:
-    files = [{"path": part.source, "text": part.text} for part in prompt.parts if part.kind == "file"]
-    task = "\n".join(part.text for part in prompt.parts if part.kind == "task")
-    notes = [part for part in prompt.parts if part.kind not in ("file", "task")]
+    files = [{"path": part.source, "text": part.text} for part in prompt.sent if part.kind == "file"]
+    task = "\n".join(part.text for part in prompt.sent if part.kind == "task")
+    notes = [part for part in prompt.sent if part.kind not in ("file", "task")]
     others = [{"kind": part.kind, "source": part.source, "text": part.text} for part in notes]
     return json.dumps({"task": task, "files": files, "notes": others, "input_tokens": prompt.tokens})
 

@@ -2,52 +2,72 @@
 
 from msgspec import Struct
 
-from engine.admission.conflict import overlap
+from engine.admission.budgets import BudgetFacts, check_budgets
+from engine.admission.words import dollars, many
 from engine.config.durations import say
-from engine.contract.verdict import Check, Estimate, Verdict
+from engine.contract.verdict import Check, Estimate, Verdict, WaitsFor
 
 
-class HeldPath(Struct, frozen=True):
-    """A path that a live run may write."""
+class ClashFacts(Struct, frozen=True):
+    """A path that this run and a live one would both touch."""
 
     run_id: int
     agent: str
-    path: str
+    mine: str
+    """The entry of this run's scope."""
+    theirs: str
+    witness: str
+    """A path under both."""
+    writes: bool
+    """Both would write; else one of them only reads, which is warned about."""
 
 
-class BudgetFacts(Struct, frozen=True):
-    """One budget that the run would draw on, in its present window. Tokens."""
+class Place(Struct, frozen=True):
+    """How many runs there are where this one wants to be, and how many there may be."""
 
-    name: str
-    window: str
-    limit: int
-    taken: int
-    """Held, committed and overrun."""
-    refuses: bool
-    """False: it only warns."""
+    live_runs: int
+    max_runs: int
+    agent_runs: int
+    max_agent_runs: int | None
+    """None: as many as there may be in all."""
+    depth: int
+    max_depth: int
+    children: int
+    """That its parent has had."""
+    max_children: int
+    busy_run_id: int | None
+    """A live run in the same session: two at once lose a turn."""
 
 
 class Facts(Struct, frozen=True):
-    """All that the verdict depends on."""
+    """All that the verdict depends on. Tokens; micro-dollars."""
 
+    agent: str
     agent_problem: str
     agent_fix: str
+    task_type: str
     scope_paths: tuple[str, ...]
     scope_problems: tuple[str, ...]
     inject_names: tuple[str, ...]
     inject_problems: tuple[tuple[str, str], ...]
     """Each what is wrong, and what to do."""
+    prompt_warnings: tuple[str, ...]
+    everything_tokens: int | None
+    """What the prompt would have if everything that could be injected were."""
+    skill_set: str
+    skills: int
+    skill_problems: tuple[tuple[str, str], ...]
     estimate: Estimate
+    target_tokens: int | None
     injected_limit: int
     run_limit: int
+    run_microusd: int | None
+    allow_unpriced: bool
     budgets: tuple[BudgetFacts, ...]
-    held: tuple[HeldPath, ...]
-    timeout_s: float | None
+    clashes: tuple[ClashFacts, ...]
+    timeout_s: float
     timeout_max_s: float
-    live_runs: int
-    max_runs: int
-    busy_run_id: int | None
-    """A live run in the same session: two at once lose a turn."""
+    place: Place
 
 
 def admit(facts: Facts) -> Verdict:
@@ -56,19 +76,34 @@ def admit(facts: Facts) -> Verdict:
         _agent(facts),
         _scope(facts),
         _inject(facts),
+        _skills(facts),
         _cost(facts),
-        _budget(facts),
+        check_budgets(facts.budgets, facts.allow_unpriced),
         _conflict(facts),
         _timeout(facts),
+        _depth(facts.place),
+        _children(facts.place),
         _concurrency(facts),
     )
-    return Verdict(ok=all(check.ok for check in checks), checks=checks, estimate_tokens=facts.estimate.tokens)
+    return Verdict(ok=all(check.ok for check in checks), checks=checks, estimate=facts.estimate)
+
+
+def waits_for(verdict: Verdict, *, may_wait: bool) -> WaitsFor | None:
+    """What this run should wait for rather than be refused: only when waiting can make every failed check pass.
+
+    The operator's word and room in a budget are waited for by themselves, claims and places when the request says so.
+    """
+    wanted = {check.waits_for for check in verdict.failed}
+    if not wanted or None in wanted or (wanted & {"claim", "slot"} and not may_wait):
+        return None
+    order: tuple[WaitsFor, ...] = ("approval", "budget", "claim", "slot")
+    return next(kind for kind in order if kind in wanted)
 
 
 def _agent(facts: Facts) -> Check:
     if facts.agent_problem:
         return Check("agent", False, facts.agent_problem, facts.agent_fix)
-    return Check("agent", True, "can be started")
+    return Check("agent", True, f"{facts.agent} can be started")
 
 
 def _scope(facts: Facts) -> Check:
@@ -76,72 +111,128 @@ def _scope(facts: Facts) -> Check:
         return Check("scope", False, "; ".join(facts.scope_problems), "name paths inside the workspace")
     if not facts.scope_paths:
         return Check("scope", True, "writes nothing in the workspace (advisory)")
-    number = len(facts.scope_paths)
-    return Check("scope", True, f"{number} path{'s' * (number > 1)} to write, inside the workspace (advisory)")
+    return Check("scope", True, f"{many(len(facts.scope_paths), 'path')} to write, inside the workspace (advisory)")
 
 
 def _inject(facts: Facts) -> Check:
     if facts.inject_problems:
         whys, fixes = zip(*facts.inject_problems, strict=True)
         return Check("inject", False, "; ".join(whys), fixes[0])
-    tokens, limit = facts.estimate.prompt_tokens, facts.injected_limit
+    tokens, limit = facts.estimate.injected_tokens, facts.injected_limit
     if tokens > limit:
-        return Check("inject", False, f"the prompt has {tokens:,} tokens, the limit is {limit:,}", "inject less")
-    number = len(facts.inject_names)
-    return Check("inject", True, f"{number} file{'s' * (number != 1)}, {tokens:,} tokens in the prompt")
+        why = f"the prompt has {tokens:,} tokens, the limit of {facts.task_type} is {limit:,}"
+        return Check("inject", False, why, "inject less, or give it a higher limit of injected tokens")
+    why = f"{many(len(facts.inject_names), 'file')}, {tokens:,} tokens in the prompt"
+    if facts.everything_tokens is not None and facts.everything_tokens > tokens:
+        why += f", {facts.everything_tokens:,} with everything"
+    return Check("inject", True, why, warning="; ".join((*_above_target(facts), *facts.prompt_warnings)))
+
+
+def _above_target(facts: Facts) -> tuple[str, ...]:
+    tokens, target = facts.estimate.injected_tokens, facts.target_tokens
+    if target is None or tokens <= target:
+        return ()
+    return (f"above the target of {target:,} for {facts.task_type}",)
+
+
+def _skills(facts: Facts) -> Check:
+    if facts.skill_problems:
+        whys, fixes = zip(*facts.skill_problems, strict=True)
+        return Check("skills", False, "; ".join(whys), fixes[0])
+    return Check(
+        "skills", True, f"{many(facts.skills, 'skill')} allowed" + (f" by {facts.skill_set}" * bool(facts.skills))
+    )
 
 
 def _cost(facts: Facts) -> Check:
     cost = facts.estimate
-    why = f"{cost.tokens:,} tokens: {cost.prompt_tokens:,} prompt, {cost.answer_tokens:,} answer ({cost.basis})"
-    if cost.tokens > facts.run_limit:
-        return Check("cost", False, f"{why}; the limit of a run is {facts.run_limit:,}", "inject less")
+    why = _expected(cost)
+    if cost.high_tokens > facts.run_limit:
+        fix = "inject less, or give it a higher limit of tokens"
+        return Check("cost", False, f"{why}; the limit of a run is {facts.run_limit:,}", fix)
+    if facts.run_microusd is not None:
+        if cost.high_microusd is None and not facts.allow_unpriced:
+            fix = "give its model a price in [prices], or say allow_unpriced in [limits]"
+            return Check("cost", False, f"{why}; its price is not known, and a run is limited in dollars", fix)
+        if cost.high_microusd is not None and cost.high_microusd > facts.run_microusd:
+            why = f"{why}; the limit of a run is {dollars(facts.run_microusd)}"
+            return Check("cost", False, why, "inject less, take a cheaper model, or give it a higher limit in dollars")
     return Check("cost", True, why)
 
 
-def _budget(facts: Facts) -> Check:
-    if not facts.budgets:
-        return Check("budget", True, "no budget applies")
-    need = facts.estimate.tokens
-    over = [budget for budget in facts.budgets if budget.refuses and budget.taken + need > budget.limit]
-    if over:
-        why = "; ".join(f"{_sum(budget, need)}" for budget in over)
-        return Check("budget", False, why, f"raise budget {over[0].name} or wait for its next {over[0].window}")
-    return Check("budget", True, "; ".join(_sum(budget, need) for budget in facts.budgets))
+def _expected(cost: Estimate) -> str:
+    spread = f" ({cost.low_tokens:,} - {cost.high_tokens:,})" if cost.low_tokens != cost.high_tokens else ""
+    work = max(0, cost.likely_tokens - cost.injected_tokens - cost.overhead_tokens)
+    parts = [f"{cost.injected_tokens:,} injected"]
+    if cost.overhead_tokens:
+        parts.append(f"{cost.overhead_tokens:,} fixed overhead")
+    parts.append(f"{work:,} work")
+    money = "" if not cost.likely_microusd else f", {dollars(cost.likely_microusd)}"
+    return f"{cost.likely_tokens:,} likely{spread}{money}: {', '.join(parts)}; {_basis(cost)}"
 
 
-def _sum(budget: BudgetFacts, need: int) -> str:
-    free = max(0, budget.limit - budget.taken)
-    over = "" if need <= free else f", only {free:,} free"
-    window = "today" if budget.window == "day" else f"this {budget.window}"
-    return f"{budget.name}: {budget.taken:,} + {need:,} of {budget.limit:,} {window}{over}"
+def _basis(cost: Estimate) -> str:
+    if cost.basis == "declared":
+        return f"declared, {cost.runs} of 5 runs known"
+    error = "" if cost.error_median is None else f", past error {cost.error_median:.0%}"
+    tail = "" if cost.error_p90 is None else f", {cost.error_p90:.0%} at worst in nine of ten"
+    return f"from {cost.runs} runs{error}{tail}"
 
 
 def _conflict(facts: Facts) -> Check:
-    clashes = [(mine, held) for mine in facts.scope_paths for held in facts.held if overlap(mine, held.path)]
-    if clashes:
-        mine, held = clashes[0]
-        why = f"{mine} overlaps {held.path}, held by run {held.run_id} ({held.agent})"
-        return Check("conflict", False, why, f"wait for run {held.run_id}, stop it, or narrow the scope")
-    return Check("conflict", True, "no live run may write there")
+    hard = [clash for clash in facts.clashes if clash.writes]
+    if hard:
+        first = hard[0]
+        why = f"{first.witness} is held by run {first.run_id} ({first.agent})"
+        if first.mine != first.theirs:
+            why += f": {first.mine} against its {first.theirs}"
+        if len(hard) > 1:
+            why += f"; and {len(hard) - 1} more"
+        fix = f"wait for run {first.run_id}, stop it, or narrow the scope"
+        return Check("conflict", False, why, fix, waits_for="claim")
+    said = [
+        f"{clash.witness} is shared with run {clash.run_id} ({clash.agent}), one of you reads"
+        for clash in facts.clashes
+    ]
+    return Check("conflict", True, "no live run may write there", warning="; ".join(said[:3]))
 
 
 def _timeout(facts: Facts) -> Check:
-    longest = say(facts.timeout_max_s)
-    if facts.timeout_s is None:
-        return Check("timeout", False, "none is set", f"give one of at most {longest}")
+    longest = f"{say(facts.timeout_max_s)} for {facts.task_type}"
     if facts.timeout_s <= 0:
         return Check("timeout", False, f"{facts.timeout_s:g} s is no time at all", f"give one of at most {longest}")
     if facts.timeout_s > facts.timeout_max_s:
-        return Check("timeout", False, f"{say(facts.timeout_s)} is over the maximum of {longest}", "give a shorter one")
+        why = f"{say(facts.timeout_s)} is over the maximum of {longest}"
+        return Check("timeout", False, why, "give a shorter one")
     return Check("timeout", True, f"{say(facts.timeout_s)}, at most {longest}")
 
 
+def _depth(place: Place) -> Check:
+    why = f"{place.depth} of {place.max_depth}"
+    if place.depth > place.max_depth:
+        return Check("depth", False, f"{why}: a run that was spawned this deep may not spawn", "raise limits.depth")
+    return Check("depth", True, why)
+
+
+def _children(place: Place) -> Check:
+    why = f"{place.children} of {place.max_children}"
+    if place.depth and place.children >= place.max_children:
+        return Check("children", False, f"{why}: its parent has spawned all that it may", "raise limits.children")
+    return Check("children", True, why if place.depth else "asked for by nobody's run")
+
+
 def _concurrency(facts: Facts) -> Check:
-    if facts.busy_run_id is not None:
-        why = f"run {facts.busy_run_id} is live in this session"
-        return Check("concurrency", False, why, f"wait for run {facts.busy_run_id} or stop it")
-    if facts.live_runs >= facts.max_runs:
-        why = f"{facts.live_runs} of {facts.max_runs} runs are live"
-        return Check("concurrency", False, why, "wait for one to end, or raise engine.max_runs")
-    return Check("concurrency", True, f"{facts.live_runs} of {facts.max_runs} runs are live")
+    """What a run has spawned does not wait for a place: its parent may be holding it."""
+    place = facts.place
+    wait: WaitsFor | None = None if place.depth else "slot"
+    if place.busy_run_id is not None:
+        why = f"run {place.busy_run_id} is live in this session"
+        return Check("concurrency", False, why, f"wait for run {place.busy_run_id} or stop it", waits_for=wait)
+    if place.live_runs >= place.max_runs:
+        why = f"{place.live_runs} of {place.max_runs} runs are live"
+        return Check("concurrency", False, why, "wait for one to end, or raise engine.max_runs", waits_for=wait)
+    if place.max_agent_runs is not None and place.agent_runs >= place.max_agent_runs:
+        why = f"{place.agent_runs} of {place.max_agent_runs} runs of {facts.agent} are live"
+        fix = f"wait for one to end, or raise agent.{facts.agent}.max_runs"
+        return Check("concurrency", False, why, fix, waits_for=wait)
+    return Check("concurrency", True, f"{place.live_runs} of {place.max_runs} runs are live")

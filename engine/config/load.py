@@ -3,34 +3,17 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
-from engine.config.durations import seconds
 from engine.config.locate import line_of
 from engine.config.model import Config
+from engine.config.rules import RULES, Check, Problem
 from state.errors import ConfigError
-
-DEAREST = 10_000
-"""Dollars per million tokens: what is above is not a price in this unit."""
-WIDEST_CONTEXT = 10**9
-"""Tokens."""
-
-
-class Problem(Struct, frozen=True):
-    """Something wrong at one place of the tree."""
-
-    path: tuple[str, ...]
-    text: str
-    fix: str = ""
-
-
-Check = Callable[[Config], Iterable[Problem]]
-"""A rule that a decoded configuration must meet; rooms that know more than this one hand theirs in."""
 
 
 def load(path: Path, checks: tuple[Check, ...] = ()) -> Config:
@@ -56,7 +39,7 @@ def parse(text: str, path: Path, checks: tuple[Check, ...] = ()) -> Config:
         config = msgspec.convert(tree, Config, strict=True)
     except msgspec.ValidationError as error:
         raise _at(path, text, _mistyped(tree, str(error))) from None
-    for check in (_durations, _references, _prices, *checks):
+    for check in (*RULES, *checks):
         for problem in check(config):
             raise _at(path, text, problem)
     return config
@@ -113,62 +96,4 @@ def _keys(where: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[A-Za-z0-9_]+", where.replace("[...]", "")))
 
 
-def _durations(config: Config) -> Iterable[Problem]:
-    named: list[tuple[tuple[str, ...], str | None]] = [
-        (("engine", "idle_exit"), config.engine.idle_exit),
-        (("limits", "timeout"), config.limits.timeout),
-        (("limits", "timeout_max"), config.limits.timeout_max),
-        (("limits", "grace"), config.limits.grace),
-        *((("agent", name, "timeout"), agent.timeout) for name, agent in config.agent.items()),
-        *((("job", name, "timeout"), job.timeout) for name, job in config.job.items()),
-        *((("job", name, "every"), job.every) for name, job in config.job.items()),
-    ]
-    for path, text in named:
-        if text is not None:
-            try:
-                if seconds(text) <= 0:
-                    yield Problem(path, "must be more than zero")
-            except ValueError as error:
-                yield Problem(path, str(error))
-
-
-def _references(config: Config) -> Iterable[Problem]:
-    """Names that must lead somewhere, and the rules that one entry alone cannot see."""
-    for name, agent in config.agent.items():
-        if agent.adapter == "command" and not agent.argv:
-            yield Problem(("agent", name), "the command adapter needs argv", 'add argv = ["program", "argument"]')
-        if agent.skills is not None and agent.skills not in config.skill_set:
-            yield Problem(("agent", name, "skills"), *_no_such("skill set", agent.skills, config.skill_set))
-    for name, budget in config.budget.items():
-        if budget.tokens < 0:
-            yield Problem(("budget", name, "tokens"), "must not be negative")
-        if not 0 < budget.warn_at <= 1:
-            yield Problem(("budget", name, "warn_at"), "must be above 0 and at most 1")
-        if budget.agent is not None and budget.agent not in config.agents:
-            yield Problem(("budget", name, "agent"), *_no_such("agent", budget.agent, config.agents))
-        if budget.job is not None and budget.job not in config.job:
-            yield Problem(("budget", name, "job"), *_no_such("job", budget.job, config.job))
-    for name, job in config.job.items():
-        if (job.every is None) == (job.cron is None):
-            yield Problem(("job", name), "needs exactly one of every and cron", 'for instance every = "10m"')
-        if job.agent not in config.agents:
-            yield Problem(("job", name, "agent"), *_no_such("agent", job.agent, config.agents))
-
-
-def _prices(config: Config) -> Iterable[Problem]:
-    for name, price in config.prices.items():
-        for key, value in msgspec.structs.asdict(price).items():
-            if key == "context_window":
-                if value is not None and not 0 < value <= WIDEST_CONTEXT:
-                    yield Problem(("prices", name, key), f"must be from 1 to {WIDEST_CONTEXT:,}", "in tokens")
-            elif value is not None and not 0 <= value <= DEAREST:
-                yield Problem(("prices", name, key), f"must be from 0 to {DEAREST:,}", "dollars per million tokens")
-
-
-def _no_such(kind: str, name: str, known: Iterable[str]) -> tuple[str, str]:
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    return (
-        f"there is no {kind} '{name}'",
-        f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}",
-    )
+__all__ = ["Check", "Problem", "load", "parse"]

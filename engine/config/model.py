@@ -6,10 +6,12 @@ A key that is not here is refused, and every key that is here is read somewhere.
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from engine.config.durations import seconds
 
 Lane = Literal["main", "isolated"]
+Unit = Literal["tokens", "microusd"]
 
 
 class EngineConfig(Struct, frozen=True):
@@ -22,41 +24,140 @@ class EngineConfig(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """`[limits]`: what no single run may exceed."""
+    """`[limits]`: what no single run may exceed. Task types, agents, jobs, templates and spawns may set their own."""
 
-    timeout: str = "5m"
-    """The timeout of a run that names none."""
     timeout_max: str = "30m"
-    """The longest timeout that a run may ask for."""
+    """The longest timeout that a run may ask for, where its task type names none."""
     injected_tokens: int = 8_000
     """Tokens that the prompt of one run may have."""
+    file_tokens: int = 8_000
+    """Tokens that one injected file may have."""
     run_tokens: int = 50_000
-    """Tokens that one run may be estimated at, prompt and answer together."""
+    """Tokens that one run may be expected to use at most, prompt and answers together."""
+    run_usd: float | None = None
+    """Dollars that one run may be expected to cost at most."""
     output_tokens: int = 400
-    """Length of a recap by the built-in `digest` agent; counted as the expected answer of others."""
+    """Length of a recap by the built-in `digest` agent; the expected answer of others, where their adapter declares
+    none."""
     grace: str = "10s"
     """Time between asking a run to end and ending it."""
+    depth: int = 2
+    """How deep spawns may nest: what a run spawns has depth 1."""
+    children: int = 4
+    """How many runs one run may spawn, over its life."""
+    allow_unpriced: bool = False
+    """Whether a run whose price is not known may draw on a budget, or pass a limit, in dollars."""
 
 
-class Agent(Struct, frozen=True):
+class Waiting(Struct, frozen=True):
+    """`[waiting]`: how long a run that cannot start yet is kept. It holds neither claims nor reservations meanwhile."""
+
+    approval: str = "12h"
+    """For the operator's word."""
+    room: str = "24h"
+    """For a claim, for a free place, or for room in a budget."""
+
+
+class Routed(Struct, frozen=True, kw_only=True):
+    """What every level may say of a run. The nearest level that says it wins: spawn, template, job, agent, task type,
+    adapter, shipped default."""
+
+    model: str | None = None
+    """The model, as the adapter calls it: `{model}` in an argv, `QUARTERDECK_MODEL` in the environment of the run."""
+    inject: tuple[str, ...] | None = None
+    """The only files put into the prompt, relative to the workspace."""
+    tools: tuple[str, ...] | None = None
+    """The tools that it may use: named in the prompt, `{tools}` in an argv, `QUARTERDECK_TOOLS` in the environment."""
+    skills: str | None = None
+    """The skill set that it is allowed; `none` is the empty one, which is also the default."""
+    timeout: str | None = None
+    """How long it may take."""
+    target_tokens: int | None = None
+    """Tokens that its prompt should have; more is only warned about."""
+    injected_tokens: int | None = None
+    """Tokens that its prompt may have; more is refused."""
+    run_tokens: int | None = None
+    """Tokens that it may be expected to use at most."""
+    run_usd: float | None = None
+    """Dollars that it may be expected to cost at most."""
+    bootstrap_template: str | None = None
+    """A text that opens a conversation, and is not sent again while that goes on. Replaced in it: `{agent}`,
+    `{task_type}`, `{job}`, `{workspace}`."""
+    prompt_template: str | None = None
+    """A text sent with every prompt: best small, and the same each time. Replaced in it, besides: `{trigger}`,
+    `{date}`, `{time}`."""
+
+
+class TaskType(Routed, frozen=True, kw_only=True):
+    """`[task_type.NAME]`: what kind of work a run is. `heartbeat`, `cron`, `research`, `decision`, `subagent`, `chat`
+    are shipped; what an entry of one of these names leaves out stays as shipped. A type of your own needs a timeout."""
+
+    lane: Lane | None = None
+    """`main` or `isolated`."""
+    timeout_max: str | None = None
+    """The longest timeout that a run of this type may ask for; without it, `limits.timeout_max`."""
+
+
+class AdapterDefaults(Struct, frozen=True):
+    """`[adapter.NAME]`: what is expected of the runs of an adapter (`digest`, `command`) until five of an agent's runs
+    of a task type have told."""
+
+    skills: str | None = None
+    """The skill set of its runs that name none."""
+    overhead_tokens: int = 0
+    """What it sends beside our prompt: its own instructions and tool schemas."""
+    output_tokens: int | None = None
+    """The answers of a run together; without it, `limits.output_tokens`."""
+    turns: int = 1
+    """Requests per run: each sends prompt and overhead again."""
+
+
+class Agent(Routed, frozen=True, kw_only=True):
     """`[agent.NAME]`: a profile. `digest` and `command` are built in and need no entry."""
 
     adapter: Literal["digest", "command"]
     """How to speak to it."""
     argv: tuple[str, ...] = ()
-    """For `command`: the program and its arguments. The prompt comes on its stdin."""
+    """For `command`: the program and its arguments. The prompt comes on its stdin. Replaced in it: `{model}`,
+    `{tools}`, `{session}` (the conversation's id), `{workspace}`."""
+    argv_resume: tuple[str, ...] = ()
+    """For `command`: the same when a conversation goes on; without it, every run starts afresh."""
     workspace: str | None = None
     """The folder it works in; without it, the folder from which a run is asked for."""
     instructions: str | None = None
-    """A file, relative to the workspace, that opens every prompt of this agent."""
-    inject: tuple[str, ...] = ()
-    """The files put into its prompts, relative to the workspace, when a run names none."""
-    skills: str | None = None
-    """The skill set that it is allowed; none means no skill at all."""
-    timeout: str | None = None
-    """The timeout of its runs that name none."""
+    """A file, relative to the workspace, that opens every conversation of this agent."""
+    task_type: str | None = None
+    """The task type of its runs that name none."""
+    max_runs: int | None = None
+    """How many of its runs may be live at once."""
     env: tuple[str, ...] = ()
     """Names of environment variables that its runs may see, beside PATH, HOME, LANG and TZ."""
+
+
+class Param(Struct, frozen=True):
+    """`[template.NAME.params.PARAM]`: what a spawn fills in."""
+
+    type: Literal["text", "word", "number", "path"] = "text"
+    """`text`: anything. `word`: no blanks. `number`: digits. `path`: relative to the workspace, and inside of it."""
+    default: str | None = None
+    """What holds when the spawn gives none; without it, one must be given."""
+
+
+class Template(Routed, frozen=True, kw_only=True):
+    """`[template.NAME]`: a reusable spawn. `{PARAM}` is replaced, once and as it is, in `task`, `inject`, `can_read`
+    and `can_write`."""
+
+    agent: str | None = None
+    """Who does it; without it, as the spawn says, else `digest`."""
+    task_type: str | None = None
+    """The task type; without it, the agent's, else `subagent`."""
+    task: str = ""
+    """What to do, in words; the spawn's own words come after it."""
+    can_read: tuple[str, ...] = ()
+    """When given, injected files must lie within these."""
+    can_write: tuple[str, ...] = ()
+    """Paths that it may write, relative to the workspace."""
+    params: dict[str, Param] = field(default_factory=dict)
 
 
 class SkillSet(Struct, frozen=True):
@@ -73,28 +174,44 @@ class Skills(Struct, frozen=True):
     """More folders to look for skills in, beside those of the workspace, the user and the agent CLIs."""
 
 
-Window = Literal["hour", "day", "week", "month"]
+Window = Literal["run", "hour", "5h", "day", "week", "month"]
 
 
 class Budget(Struct, frozen=True):
-    """`[budget.NAME]`: a limit on tokens (input, cache reads and writes, output) in each window."""
+    """`[budget.NAME]`: a limit per window on tokens (input, cache reads and writes, output), on dollars, or on both."""
 
     window: Window
-    """`hour`, `day`, `week` (from Monday) or `month`, in the operator's zone."""
-    tokens: int
-    """The limit."""
+    """`run` (each by itself), `hour`, `5h` (from the hour of the first usage on, as subscriptions count), `day`, `week`
+    (from Monday) or `month`, in the operator's zone."""
+    tokens: int | None = None
+    """The limit in tokens."""
+    usd: float | None = None
+    """The limit in dollars."""
     lane: Lane | None = None
     """Count only this lane."""
     agent: str | None = None
     """Count only this agent."""
     job: str | None = None
     """Count only this job."""
+    task_type: str | None = None
+    """Count only this task type."""
+    model: str | None = None
+    """Count only this model."""
     source: Literal["quarterdeck", "claude_code", "codex", "openclaw", "gemini", "opencode"] | None = None
     """Count only this source of usage."""
     warn_at: float = 0.8
     """The share of the limit from which the console warns."""
-    action: Literal["refuse", "warn"] = "refuse"
-    """What happens to a run that does not fit: it is refused, or only warned about."""
+    action: Literal["warn", "ask", "refuse", "pause"] = "refuse"
+    """What happens to a run that does not fit: `warn` lets it pass, `ask` keeps it until you approve it, `refuse`
+    refuses it, `pause` keeps it until there is room. Under all but `warn` a live run that needs more than there is
+    comes to an end, and goes on once the limit is raised or a new window begins."""
+
+    @property
+    def limits(self) -> dict[Unit, int]:
+        """The limit in each unit that has one: tokens, micro-dollars."""
+        money = None if self.usd is None else round(self.usd * 1_000_000)
+        declared: dict[Unit, int | None] = {"tokens": self.tokens, "microusd": money}
+        return {unit: limit for unit, limit in declared.items() if limit is not None}
 
 
 class ModelPrice(Struct, frozen=True):
@@ -115,7 +232,7 @@ class ModelPrice(Struct, frozen=True):
     """The most tokens that fit into its context."""
 
 
-class Job(Struct, frozen=True):
+class Job(Routed, frozen=True, kw_only=True):
     """`[job.NAME]`: a run that the engine asks for when it is due. Give exactly one of `every` and `cron`."""
 
     every: str | None = None
@@ -126,18 +243,17 @@ class Job(Struct, frozen=True):
     """IANA zone for `cron`; without it, the top-level `timezone`."""
     agent: str = "digest"
     """Who does it."""
-    session: Lane = "isolated"
-    """`isolated`: a fresh conversation each time. `main`: the job's own conversation is resumed."""
+    task_type: str | None = None
+    """The task type; without it, the agent's, else `cron`."""
+    session: Lane | None = None
+    """`isolated`: a fresh conversation each time. `main`: the job's own conversation is resumed. Without it, as the
+    task type says."""
     workspace: str | None = None
     """The folder it works in; without it, the agent's."""
-    inject: tuple[str, ...] = ()
-    """The only files put into its prompt, relative to the workspace."""
     task: str = ""
     """What to do, in words."""
     can_write: tuple[str, ...] = ()
     """Paths that it may write, relative to the workspace."""
-    timeout: str | None = None
-    """Its timeout; without it, the agent's."""
     enabled: bool = True
     """False: due times are noted as paused and nothing runs."""
 
@@ -149,7 +265,11 @@ class Config(Struct, frozen=True):
     """IANA zone of the operator, for cron fields and budget windows; without it, the machine's."""
     engine: EngineConfig = EngineConfig()
     limits: Limits = Limits()
+    waiting: Waiting = Waiting()
     skills: Skills = Skills()
+    task_type: dict[str, TaskType] = field(default_factory=dict)
+    adapter: dict[str, AdapterDefaults] = field(default_factory=dict)
+    template: dict[str, Template] = field(default_factory=dict)
     agent: dict[str, Agent] = field(default_factory=dict)
     skill_set: dict[str, SkillSet] = field(default_factory=dict)
     budget: dict[str, Budget] = field(default_factory=dict)
@@ -160,6 +280,13 @@ class Config(Struct, frozen=True):
     def agents(self) -> dict[str, Agent]:
         """Declared agents and the built-in ones."""
         return BUILT_IN | self.agent
+
+    @property
+    def task_types(self) -> dict[str, TaskType]:
+        """The shipped ones as the operator changed them, and the operator's own."""
+        return SHIPPED | {
+            name: _over(SHIPPED[name], own) if name in SHIPPED else own for name, own in self.task_type.items()
+        }
 
     @property
     def idle_exit_s(self) -> float:
@@ -173,6 +300,28 @@ class Config(Struct, frozen=True):
     def grace_s(self) -> float:
         return seconds(self.limits.grace)
 
+
+def _over(shipped: TaskType, own: TaskType) -> TaskType:
+    """The shipped type, with all that the operator's entry says."""
+    said = {name: value for name, value in asdict(own).items() if value is not None}
+    return replace(shipped, **said)
+
+
+SHIPPED = {
+    "heartbeat": TaskType(
+        lane="isolated", inject=("HEARTBEAT.md",), tools=(), skills="none", timeout="2m", target_tokens=60
+    ),
+    "cron": TaskType(lane="isolated", inject=(), timeout="5m", target_tokens=100),
+    "research": TaskType(lane="main", timeout="10m", target_tokens=300),
+    "decision": TaskType(lane="main", timeout="10m", target_tokens=400),
+    "subagent": TaskType(lane="isolated", inject=(), timeout="5m", target_tokens=200, injected_tokens=500),
+    "chat": TaskType(lane="main", timeout="5m"),
+}
+"""Task types that need no entry, with the targets of the plan that they come from. No model: only the operator knows
+which one is cheap here."""
+
+NO_SKILLS = "none"
+"""The name of the empty skill set."""
 
 BUILT_IN = {"digest": Agent(adapter="digest"), "command": Agent(adapter="command")}
 """Agents that need no model, no key and no entry."""

@@ -59,7 +59,6 @@ _TEXT = """\
 timezone = {timezone}
 
 [limits]
-timeout = "5m"            # a run that names no timeout
 timeout_max = "30m"       # the longest that a run may ask for
 injected_tokens = 8000    # the prompt of one run
 run_tokens = 50000        # one run, prompt and answer together

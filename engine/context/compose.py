@@ -1,48 +1,123 @@
 """What goes into this prompt, and what does each part cost? Stable parts first, what changes last."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
-from engine.context.inject import InjectedFile
+from engine.config.params import fill
+from engine.context.fill import Words, uses
+from engine.context.inject import Counted, InjectedFile, counted
 from engine.context.skills import metadata_line
-from engine.contract.launch import Part, PartKind, Prompt
-from engine.contract.verdict import ReceiptPart, ReceiptView
-from engine.tokens.count import count_tokens
+from engine.contract.launch import OPENING, Part, PartKind, Prompt
+from engine.contract.route import Route
+from engine.contract.verdict import CacheBreak, ReceiptPart, ReceiptView
 from state.skills import Skill
+
+BOOTSTRAP = "bootstrap template"
+PROMPT = "prompt template"
 
 
 def compose(
-    *, instructions: InjectedFile | None, skills: Sequence[Skill], files: Sequence[InjectedFile], task: str
+    route: Route,
+    words: Words,
+    *,
+    instructions: InjectedFile | None = None,
+    skills: Sequence[Skill] = (),
+    files: Sequence[InjectedFile] = (),
 ) -> Prompt:
     """The prompt of one run. What is not given here is not sent."""
     parts: list[Part] = []
     if instructions is not None:
-        parts.append(_part("instructions", instructions.name, instructions.text, stable=True))
+        parts.append(_file("instructions", instructions))
+    if route.bootstrap_template:
+        parts.append(_part("bootstrap", BOOTSTRAP, fill(route.bootstrap_template, words.opening)))
     if skills:
-        lines = [metadata_line(skill.name, skill.description, skill.path) for skill in skills]
-        names = ", ".join(skill.name for skill in skills)
-        parts.append(_part("skills", names, "Skills you may read and use:\n" + "\n".join(lines), stable=True))
-    parts += [_part("file", file.name, file.text, stable=True) for file in files]
-    if task:
-        parts.append(_part("task", "task", task, stable=False))
-    return Prompt(parts=tuple(parts))
+        parts.append(_part("skills", ", ".join(skill.name for skill in skills), _offer(skills)))
+    if route.tools:
+        parts.append(_part("tools", "tools", f"Tools you may use: {', '.join(route.tools)}"))
+    parts += [_file("file", file) for file in files]
+    return Prompt((*parts, *_last(route, words)))
 
 
-def receipt(prompt: Prompt) -> ReceiptView:
-    """The same without the texts: what is kept of a prompt."""
-    parts = tuple(
-        ReceiptPart(part.kind, part.source, len(part.text), part.tokens, part.sha256, part.stable)
+def _last(route: Route, words: Words) -> list[Part]:
+    """What goes with every prompt: a template, after all stable parts when it changes from run to run, and the task."""
+    parts: list[Part] = []
+    if route.prompt_template:
+        stable = not uses(route.prompt_template)
+        parts.append(_part("prompt", PROMPT, fill(route.prompt_template, words.every), stable=stable))
+    if route.task:
+        parts.append(_part("task", "task", route.task, stable=False))
+    return parts
+
+
+def not_again(prompt: Prompt, already: Collection[tuple[str, str, str]]) -> Prompt:
+    """The same without sending again what opened the conversation that goes on.
+
+    `already`: kind, source and hash of what it was sent. What has changed since is sent again.
+    """
+
+    def held(part: Part) -> bool:
+        return part.kind in OPENING and (part.kind, part.source, part.sha256) in already
+
+    return Prompt(tuple(msgspec.structs.replace(part, sent=False) if held(part) else part for part in prompt.parts))
+
+
+def all_again(prompt: Prompt) -> Prompt:
+    """The same for a conversation that holds nothing of it."""
+    return Prompt(tuple(msgspec.structs.replace(part, sent=True) for part in prompt.parts))
+
+
+def receipt_parts(prompt: Prompt) -> tuple[ReceiptPart, ...]:
+    """The parts without their texts."""
+    return tuple(
+        ReceiptPart(part.kind, part.source, len(part.text), part.tokens, part.sha256, part.stable, part.sent)
         for part in prompt.parts
     )
-    return ReceiptView(parts=parts, tokens=prompt.tokens, chars=prompt.chars)
+
+
+def receipt(
+    prompt: Prompt,
+    *,
+    everything_tokens: int | None = None,
+    cache_break: CacheBreak | None = None,
+    decided: Mapping[str, str] | None = None,
+) -> ReceiptView:
+    """What is kept of a prompt."""
+    return ReceiptView(
+        parts=receipt_parts(prompt),
+        tokens=prompt.tokens,
+        chars=prompt.chars,
+        everything_tokens=everything_tokens,
+        cache_break=cache_break,
+        decided=dict(decided or {}),
+    )
 
 
 def encoded_parts(view: ReceiptView) -> str:
     return msgspec.json.encode(view.parts).decode()
 
 
-def _part(kind: PartKind, source: str, text: str, *, stable: bool) -> Part:
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Part(kind, source, text, count_tokens(text).tokens, digest, stable)
+def decoded_parts(parts: str) -> tuple[ReceiptPart, ...]:
+    """The parts of a stored receipt."""
+    return msgspec.json.decode(parts, type=tuple[ReceiptPart, ...])
+
+
+def _offer(skills: Sequence[Skill]) -> str:
+    lines = [metadata_line(skill.name, skill.description, skill.path) for skill in skills]
+    return "Skills you may read and use:\n" + "\n".join(lines)
+
+
+def _file(kind: PartKind, file: InjectedFile) -> Part:
+    return Part(kind, file.name, file.text, file.tokens, file.sha256, stable=True)
+
+
+def _part(kind: PartKind, source: str, text: str, *, stable: bool = True) -> Part:
+    known = _kept(text) if stable else counted(text)
+    return Part(kind, source, text, known.tokens, known.sha256, stable)
+
+
+@lru_cache(maxsize=64)
+def _kept(text: str) -> Counted:
+    """What stays the same is counted once, however often a preview asks."""
+    return counted(text)

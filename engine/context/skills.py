@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from engine.context.stamp import Stamp, settled, stamp
 from engine.tokens.count import count_tokens
+from state.errors import NotFound, Refused
 from state.skills import Skill
 
 SKILL_CAP_BYTES = 512 * 1024
@@ -36,13 +38,26 @@ def discover(folders: Sequence[tuple[str, Path]]) -> list[Skill]:
             skills.setdefault(str(folder), _unusable(origin, str(folder), folder.name, error))
             continue
         for path in paths:
-            skills.setdefault(str(path.resolve()), _known(origin, path, _stamp(path)))
+            seen = stamp(path)
+            known = _kept(origin, path, seen) if seen and settled(seen) else _read(origin, path)
+            skills.setdefault(str(path.resolve()), known)
     return list(skills.values())
 
 
 def metadata_line(name: str, description: str, path: str) -> str:
     """What a prompt says of an allowed skill; its body is read when it is used."""
     return f"- {name}: {description} ({path})"
+
+
+def read_skill(path: str) -> tuple[str, str]:
+    """The text of a SKILL.md as it is now, and the SHA-256 of just these bytes. Raises NotFound or Refused."""
+    if not Path(path).exists():
+        raise NotFound(f"there is no {path}", "see: qd skills")
+    try:
+        raw = _bytes(Path(path))
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror or error}", "see: qd skills") from None
+    return raw.decode("utf-8", "replace"), hashlib.sha256(raw).hexdigest()
 
 
 def _expanded(folder: str) -> Path:
@@ -57,16 +72,8 @@ def _unusable(origin: str, path: str, name: str, error: OSError) -> Skill:
     return Skill(path, name, "", origin, 0, 0, "", error.strerror or str(error))
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        info = path.stat()
-    except OSError:
-        return None
-    return info.st_ino, info.st_size, info.st_mtime_ns
-
-
 @lru_cache(maxsize=4096)
-def _known(origin: str, path: Path, stamp: tuple[int, int, int] | None) -> Skill:
+def _kept(origin: str, path: Path, seen: Stamp) -> Skill:
     """Read once for as long as its stamp stays: the engine looks every few seconds."""
     return _read(origin, path)
 
@@ -74,11 +81,7 @@ def _known(origin: str, path: Path, stamp: tuple[int, int, int] | None) -> Skill
 def _read(origin: str, path: Path) -> Skill:
     resolved = str(path.resolve())
     try:
-        if not path.is_file():
-            raise OSError("not a regular file")
-        if path.stat().st_size > SKILL_CAP_BYTES:
-            raise OSError(f"over {SKILL_CAP_BYTES:,} bytes")
-        raw = path.read_bytes()
+        raw = _bytes(path)
     except OSError as error:
         return _unusable(origin, resolved, path.parent.name, error)
     head, body = _split(raw.decode("utf-8-sig", "replace"))
@@ -94,6 +97,15 @@ def _read(origin: str, path: Path) -> Skill:
         sha256=hashlib.sha256(raw).hexdigest(),
         problem=None if description else "no description in its head: an agent cannot know when to use it",
     )
+
+
+def _bytes(path: Path) -> bytes:
+    """Raises OSError for what is too large or no regular file."""
+    if not path.is_file():
+        raise OSError("not a regular file")
+    if path.stat().st_size > SKILL_CAP_BYTES:
+        raise OSError(f"over {SKILL_CAP_BYTES:,} bytes")
+    return path.read_bytes()
 
 
 def _split(text: str) -> tuple[dict[str, str], str]:

@@ -11,25 +11,41 @@ Lane = Literal["main", "isolated"]
 class RunRequest(Struct, frozen=True):
     """A run that somebody wants: the body of the orders `run` and `preview`, and what the schedule asks for.
 
-    Paths are relative to the workspace. `None` means: as the agent declares it.
+    Paths are relative to the workspace. `None` means: as the next level declares it (`engine.contract.route`).
     """
 
-    agent: str
     workspace: str
+    agent: str | None = None
+    template: str | None = None
+    params: dict[str, str] = {}
+    """For the template."""
+    task_type: str | None = None
+    model: str | None = None
+    lane: Lane | None = None
     task: str = ""
     inject: tuple[str, ...] | None = None
+    tools: tuple[str, ...] | None = None
+    skills: str | None = None
     can_read: tuple[str, ...] = ()
     """When given, injected files must lie within these."""
     can_write: tuple[str, ...] = ()
     timeout_s: float | None = None
+    injected_tokens: int | None = None
+    run_tokens: int | None = None
+    run_usd: float | None = None
     argv: tuple[str, ...] = ()
     """For the `command` adapter: instead of the agent's own."""
     trigger: Trigger = "operator"
-    lane: Lane = "main"
     job: str | None = None
     slot_due_ms: int | None = None
     session_id: int | None = None
     """Run in this session instead of the agent's own; its agent must be the same."""
+    parent_run_id: int | None = None
+    """The run that asks for this one."""
+    wait: bool = False
+    """When only a claim or a free place is missing: wait for it rather than be refused."""
+    resumes_run_id: int | None = None
+    """The run that met its budget and that this one goes on with."""
 
 
 class ResetSession(Struct, frozen=True):
@@ -51,6 +67,25 @@ class FireJob(Struct, frozen=True):
     """Order `fire`: run a job now, beside its schedule."""
 
     job: str
+
+
+class Decide(Struct, frozen=True):
+    """Order `decide`: the operator's word on something that waits for it."""
+
+    approval_id: int
+    approve: bool
+    sha256: str
+    """Of the question as it was shown: the answer to another one is not an answer to this."""
+
+
+class AllowSkill(Struct, frozen=True):
+    """Order `allow_skill`: let a skill be used as it is now."""
+
+    name: str
+    path: str
+    """The SKILL.md, absolute."""
+    sha256: str
+    """As it was shown."""
 
 
 class Nothing(Struct, frozen=True):

@@ -4,8 +4,28 @@ from typing import Literal
 
 from msgspec import Struct
 
-Outcome = Literal["succeeded", "failed", "timed_out", "cancelled", "could_not_start", "interrupted", "refused"]
-"""`interrupted`: the keeper died before it could say how the run ended."""
+Outcome = Literal[
+    "succeeded", "failed", "timed_out", "cancelled", "could_not_start", "interrupted", "budget_reached", "refused"
+]
+"""`interrupted`: the keeper died before it could say how the run ended. `budget_reached`: it needed more than there
+was, and was ended so that it can go on."""
+
+
+class StoppedAt(Struct, frozen=True):
+    """A limit that had no room left for a live run."""
+
+    budget: str
+    unit: Literal["tokens", "microusd"]
+    limit: int
+    """What was granted included."""
+    window_start_ms: int
+
+
+class Stop(Struct, frozen=True):
+    """Why we ended a live run."""
+
+    reason: Literal["budget_reached"]
+    at: tuple[StoppedAt, ...]
 
 
 class KeeperJob(Struct, frozen=True):
@@ -45,7 +65,7 @@ class EndRecord(Struct, frozen=True):
     escalated: bool = False
     """It had to be killed after the grace."""
     leaked: int = 0
-    """Processes that the leader left behind and that were ended."""
+    """Processes that the leader, or of an interrupted run its dead keeper, left behind and that were ended."""
     dropped_bytes: int = 0
     """Output beyond the cap."""
     why: str = ""

@@ -1,6 +1,7 @@
 """Is this run's keeper alive, how did its run end, and how is it cancelled?
 
-All from its folder and /proc, so that any process of the owner can ask, not only the one that started it."""
+All from its folder and /proc, so that any process of the owner can ask, not only the one that started it. A run has
+not ended while one of its processes is left: its claims live as long."""
 
 import asyncio
 import os
@@ -12,7 +13,8 @@ import msgspec
 
 from engine.contract.clock import Clock, SystemClock
 from engine.contract.outcome import EndRecord, KeeperAlive
-from engine.execution.keeper import below, end_all, living, stat_of
+from engine.execution.keeper import stat_of
+from engine.execution.remains import boot_id, end_remains, gone, run_key
 from state.errors import StateError
 
 APPEAR_S = 5.0
@@ -20,14 +22,11 @@ APPEAR_S = 5.0
 _POLL_S = 0.02
 # Where the kernel has no pidfds.
 _POLL_DEAD_S = 0.2
+# While a process is left that cannot be ended: in the kernel, or another user's.
+_POLL_LEFT_S = 1.0
+_LEFT_BEHIND = "some of its processes could not be ended"
+"""What a keeper's end record says when it had to give up."""
 _GIVEN_UP = KeeperAlive(pid=0, start_ticks=0, boot_id="")
-
-
-class _Child(msgspec.Struct, frozen=True):
-    """What `keeper.json` says of the child, beside KeeperAlive."""
-
-    child_pid: int | None = None
-    child_start_ticks: int | None = None
 
 
 def read_end(folder: Path) -> EndRecord | None:
@@ -46,11 +45,6 @@ def read_alive(folder: Path) -> KeeperAlive | None:
         return None if content is None else msgspec.json.decode(content, type=KeeperAlive)
     except msgspec.MsgspecError as error:
         raise StateError(f"{folder / 'keeper.json'} is damaged: {error}") from error
-
-
-def boot_id() -> str:
-    """Differs after every boot: pids and start ticks from before mean nothing."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def start_ticks(pid: int) -> int | None:
@@ -85,22 +79,49 @@ def cancel(alive: KeeperAlive) -> bool:
 async def wait_for_end(folder: Path, clock: Clock | None = None) -> EndRecord:
     """How the run ended, as soon as it has; `interrupted` when its keeper is dead and did not say.
 
-    In that case what is left of the child's session is ended first, as far as it can be told."""
+    In that case, and when the keeper had to give up, what is left is ended first: this waits until it is gone."""
     try:
         alive = await _appeared(folder)
         if alive is not None:
             await _dead(alive)
         end = read_end(folder)
         if end is not None:
-            return end
+            return await _without_rest(folder, end)
         if alive is None or alive.pid == 0:
             why = "the keeper never started"
         else:
             why = "the keeper died before it could say how the run ended"
-            await asyncio.to_thread(_end_child, folder, alive)
     except StateError as error:
         why = str(error)
-    return _interrupted(folder, why, clock or SystemClock())
+    ended, trouble = await _end_rest(folder)
+    said = [why, f"{ended} of its processes were left and ended" if ended else "", trouble]
+    return _interrupted(folder, "; ".join(filter(None, said)), ended, clock or SystemClock())
+
+
+async def _without_rest(folder: Path, end: EndRecord) -> EndRecord:
+    """The end that a keeper wrote. One that gave up says so, and is as dead as one that was killed."""
+    if _LEFT_BEHIND in end.why:
+        await _end_rest(folder)
+    return end
+
+
+async def _end_rest(folder: Path) -> tuple[int, str]:
+    """End what the keeper left, however long that takes. How many there were, and why some may have been missed."""
+    key, trouble = await asyncio.to_thread(_key, folder)
+    ended: set[int] = set()
+    while True:
+        ended |= await asyncio.to_thread(end_remains, folder, key)
+        if await asyncio.to_thread(gone, folder, key):
+            return len(ended), trouble
+        await asyncio.sleep(_POLL_LEFT_S)
+
+
+def _key(folder: Path) -> tuple[str, str]:
+    """The key of the run's processes, or why it is not known: then its child's session is all that can be found."""
+    try:
+        return run_key(folder), ""
+    except StateError as error:
+        return "", str(error)
 
 
 async def _appeared(folder: Path) -> KeeperAlive | None:
@@ -159,33 +180,14 @@ def _handle(alive: KeeperAlive) -> int | None:
     return None
 
 
-def _end_child(folder: Path, alive: KeeperAlive) -> None:
-    content = _read(folder / "keeper.json")
-    if content is None or alive.boot_id != boot_id():
-        return
-    child = msgspec.json.decode(content, type=_Child)
-    if child.child_pid is not None:
-        leader, ticks = child.child_pid, child.child_start_ticks
-        end_all(lambda: _session(leader, ticks), lambda: not _session(leader, ticks))
-
-
-def _session(leader: int, ticks: int | None) -> set[int]:
-    """The child's session and all descendants of it. A pid is not given anew while a session bears it."""
-    table = living()
-    if leader in table and table[leader][3] != ticks:
-        return set()
-    members = {pid for pid, stat in table.items() if stat[2] == leader}
-    return members | below(members, table)
-
-
-def _interrupted(folder: Path, why: str, clock: Clock) -> EndRecord:
+def _interrupted(folder: Path, why: str, ended: int, clock: Clock) -> EndRecord:
     ended_ms = clock.now_ms()
     try:
         started_ms = (folder / "launch.json").stat().st_mtime_ns // 1_000_000
     except OSError:
         started_ms = ended_ms
     duration_s = max(0, ended_ms - started_ms) / 1000
-    return EndRecord("interrupted", None, None, started_ms, ended_ms, duration_s, why=why)
+    return EndRecord("interrupted", None, None, started_ms, ended_ms, duration_s, leaked=ended, why=why)
 
 
 def _read(path: Path) -> bytes | None:

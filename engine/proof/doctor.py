@@ -18,8 +18,8 @@ from engine.runtime.settings import CHECKS, load_in_force, zone_name
 from engine.telemetry.catalog import folder_of, survey
 from engine.telemetry.roots import log_roots
 from engine.tokens.count import count_tokens
-from state import logs
-from state.database import SQLITE_VERSION, open_reader
+from state import ledger, logs
+from state.database import SQLITE_VERSION, Connection, open_reader
 from state.errors import QuarterdeckError
 from state.home import Home, prepare
 
@@ -69,9 +69,10 @@ def _state(home: Home) -> Iterator[Finding]:
     try:
         prepare(home)
         connection = open_reader(home)
-        if connection is not None:
-            connection.close()
         yield Finding("state", "ok", str(home.state))
+        if connection is not None:
+            yield _books(connection)
+            connection.close()
     except QuarterdeckError as error:
         yield Finding("state", "problem", str(error), error.fix)
     except OSError as error:
@@ -79,6 +80,15 @@ def _state(home: Home) -> Iterator[Finding]:
     level = "ok" if SQLITE_VERSION >= FIXED_SQLITE else "note"
     text = f"SQLite {'.'.join(map(str, SQLITE_VERSION))}"
     yield Finding("sqlite", level, text if level == "ok" else f"{text}, safe here because only the engine writes")
+
+
+def _books(connection: Connection) -> Finding:
+    """Whether every reservation and every sum of a budget is what its entries add up to."""
+    wrong = sorted({difference.budget for difference in ledger.replay(connection)})
+    if wrong:
+        text = f"the balances of {', '.join(wrong)} are not what their entries add up to"
+        return Finding("ledger", "problem", text, "keep a copy of the state folder and report this")
+    return Finding("ledger", "ok", "every balance is what its entries add up to")
 
 
 def _config(home: Home) -> Iterator[Finding]:

@@ -8,14 +8,13 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.admission.windows import window_of
-from engine.config.model import Budget, Config
+from engine.config.model import Budget, Config, Job
 from engine.contract.usage import RateLimit
-from engine.runtime.gate import budget_filter
-from engine.runtime.settings import job_trigger, load_in_force, zone_of
+from engine.runtime.budget_lines import budget_lines
+from engine.runtime.settings import job_trigger, load_in_force
 from engine.schedule.calendar import next_due_ms
 from engine.telemetry import metrics
-from state import ledger, logs, runs, sessions, skills, slots, spend
+from state import counted, ledger, logs, runs, skills, slots, spend
 from state.database import Connection
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -47,16 +46,22 @@ class JobRow(Struct, frozen=True):
 
 
 class BudgetRow(Struct, frozen=True):
-    """A budget and its books in the present window. Tokens."""
+    """A budget in one of its units, and its books in the present window. Tokens or micro-dollars."""
 
     name: str
+    unit: ledger.Unit
     window: str
     scope: str
     """Whose usage counts, in words."""
-    limit_tokens: int
+    limit: int
+    """As declared."""
+    granted: int
+    """What the operator granted beyond that in this window."""
     held: int
     committed: int
     overrun: int
+    unpriced: int
+    """Responses that count here and whose price is not known."""
     warn_at: float
     action: str
     window_start_ms: int
@@ -65,17 +70,22 @@ class BudgetRow(Struct, frozen=True):
     """What is taken at the window's end, as things go; None before six hours after the first usage that it counts."""
 
     @property
+    def most(self) -> int:
+        """The limit with what was granted."""
+        return self.limit + self.granted
+
+    @property
     def taken(self) -> int:
         return self.held + self.committed + self.overrun
 
     @property
     def free(self) -> int:
-        return max(0, self.limit_tokens - self.taken)
+        return max(0, self.most - self.taken)
 
     @property
     def share(self) -> float:
         """Taken part of the limit; a limit of zero is full."""
-        return self.taken / self.limit_tokens if self.limit_tokens else 1.0
+        return self.taken / self.most if self.most else 1.0
 
     @property
     def level(self) -> str:
@@ -136,7 +146,7 @@ def job_board(connection: Connection | None, config: Config, now_ms: int) -> lis
                 next_due_ms=next_due_ms(due, anchor_ms, now_ms) if job.enabled else None,
                 enabled=job.enabled,
                 agent=job.agent,
-                lane=job.session,
+                lane=job_lane(job, config),
                 slots=tuple(strips.get(name, ())),
                 tokens_per_fire=runs.mean_tokens(connection, name) if connection else None,
                 live_run_id=live.get(name),
@@ -146,88 +156,57 @@ def job_board(connection: Connection | None, config: Config, now_ms: int) -> lis
 
 
 def budget_board(connection: Connection | None, config: Config, now_ms: int) -> list[BudgetRow]:
-    """Every declared budget with its books and its projection."""
+    """Every declared budget with its books and its projection, a row for each of its units."""
     found: list[BudgetRow] = []
-    past = _Past(connection, now_ms) if connection else None
     for name, budget in config.budget.items():
-        window = window_of(budget.window, zone_of(config), now_ms)
-        scope = budget_filter(budget)
-        book = ledger.book(connection, name, *window, scope) if connection else ledger.Book(0, 0, 0)
-        found.append(
-            BudgetRow(
-                name=name,
-                window=budget.window,
-                scope=scope_words(budget),
-                limit_tokens=budget.tokens,
-                held=book.held,
-                committed=book.committed,
-                overrun=book.overrun,
-                warn_at=budget.warn_at,
-                action=budget.action,
-                window_start_ms=window[0],
-                window_end_ms=window[1],
-                projection=past.projection(scope, book.taken, window[1], budget.tokens) if past else None,
-            )
-        )
+        lines = budget_lines(connection, name, budget, config, now_ms)
+        books = ledger.books(connection, lines) if connection else [ledger.Book() for _ in lines]
+        found += [_budget_row(connection, budget, *one, now_ms) for one in zip(lines, books, strict=True)]
     return found
 
 
-class _Past:
-    """What was spent before now, by scope: what a projection rests on. Asked of the roll-ups once per span."""
+def _budget_row(
+    connection: Connection | None, budget: Budget, line: ledger.Line, book: ledger.Book, now_ms: int
+) -> BudgetRow:
+    return BudgetRow(
+        name=line.budget,
+        unit=line.unit,
+        window=budget.window,
+        scope=scope_words(budget),
+        limit=line.limit,
+        granted=book.granted,
+        held=book.held,
+        committed=book.committed,
+        overrun=book.overrun,
+        unpriced=book.unpriced,
+        warn_at=budget.warn_at,
+        action=budget.action,
+        window_start_ms=line.window_start_ms,
+        window_end_ms=line.window_end_ms,
+        projection=_projection(connection, line, book, now_ms) if connection else None,
+    )
 
-    def __init__(self, connection: Connection, now_ms: int) -> None:
-        self._connection = connection
-        self._now_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
-        """The end of this minute: usage is known by minutes, and this one's counts."""
-        self._spans: dict[spend.Span, dict[int, int]] = {}
-        self._busy: dict[str | None, dict[int, int]] = {}
-        self._owners: dict[int, sessions.Session] = {}
 
-    def projection(
-        self, scope: ledger.Filter, taken: int, window_end_ms: int, limit_tokens: int
-    ) -> metrics.Projection | None:
-        """None as long as there are not enough hours to go by."""
-        if not self._spent(scope, self._now_ms - 2 * HISTORY_MS, self._now_ms - LEAST_HISTORY_MS):
-            return None
-        going = metrics.course(self._hours(scope), self._now_ms)
-        return metrics.project(taken, self._now_ms - MINUTE_MS, window_end_ms, going, limit_tokens)
-
-    def _hours(self, scope: ledger.Filter) -> list[metrics.Hour]:
-        """Every clock hour since the first usage or of the last fourteen days, idle ones too, and this one so far."""
-        last_ms = (self._now_ms - 1) // HOUR_MS * HOUR_MS
-        since_ms = last_ms - HISTORY_MS
-        busy = self._busy_hours(scope, since_ms)
-        first_ms = since_ms if self._spent(scope, since_ms - HISTORY_MS, since_ms) else min(busy, default=last_ms)
-        return [
-            metrics.Hour(busy.get(at_ms, 0), at_ms, min(HOUR_MS, self._now_ms - at_ms) / MINUTE_MS)
-            for at_ms in range(first_ms, last_ms + 1, HOUR_MS)
-        ]
-
-    def _busy_hours(self, scope: ledger.Filter, since_ms: int) -> dict[int, int]:
-        """Tokens of the hours in which this scope spent any. Who spent them is asked only of hours that are busy."""
-        if scope.source not in self._busy:
-            groups = spend.by(self._connection, "hour", spend.Span(since_ms, self._now_ms, scope.source), UTC)
-            self._busy[scope.source] = {_hour_ms(group.label or ""): group.sums.tokens for group in groups}
-        busy = self._busy[scope.source]
-        if scope.lane is not None or scope.agent is not None or scope.job is not None:
-            busy = {at_ms: self._spent(scope, at_ms, min(at_ms + HOUR_MS, self._now_ms)) for at_ms in busy}
-        return {at_ms: tokens for at_ms, tokens in busy.items() if tokens}
-
-    def _spent(self, scope: ledger.Filter, since_ms: int, until_ms: int) -> int:
-        span = spend.Span(since_ms, until_ms, scope.source)
-        if span not in self._spans:
-            groups = spend.by(self._connection, "session", span)
-            self._spans[span] = {int(group.label or 0): group.sums.tokens for group in groups}
-        return sum(tokens for session, tokens in self._spans[span].items() if self._counts(scope, session))
-
-    def _counts(self, scope: ledger.Filter, session_id: int) -> bool:
-        if scope.lane is None and scope.agent is None and scope.job is None:
-            return True
-        if session_id not in self._owners:
-            self._owners[session_id] = sessions.get(self._connection, session_id)
-        owner = self._owners[session_id]
-        wanted = ((scope.lane, owner.lane), (scope.agent, owner.agent), (scope.job, owner.job))
-        return all(asked is None or asked == known for asked, known in wanted)
+def _projection(connection: Connection, line: ledger.Line, book: ledger.Book, now_ms: int) -> metrics.Projection | None:
+    """None for a limit that each run has for itself, and as long as there are not enough hours to go by."""
+    if line.per_run:
+        return None
+    now_ms += MINUTE_MS - now_ms % MINUTE_MS  # usage is known by minutes, and this one's counts
+    last_ms = (now_ms - 1) // HOUR_MS * HOUR_MS
+    since_ms = last_ms - HISTORY_MS
+    busy = counted.spent_by_hour(connection, line.scope, line.unit, since_ms - HISTORY_MS, now_ms)
+    first_ms = min(busy, default=now_ms)
+    if first_ms + HOUR_MS > now_ms - LEAST_HISTORY_MS:  # by the minute, where the hour does not tell
+        first_ms = counted.first_minute_ms(connection, line.scope, first_ms, now_ms)
+    if first_ms >= now_ms - LEAST_HISTORY_MS:
+        return None
+    first_ms = max(since_ms, min(busy))
+    hours = [
+        metrics.Hour(busy.get(at_ms, 0), at_ms, min(HOUR_MS, now_ms - at_ms) / MINUTE_MS)
+        for at_ms in range(first_ms, last_ms + 1, HOUR_MS)
+    ]
+    going = metrics.course(hours, now_ms)
+    return metrics.project(book.taken, now_ms - MINUTE_MS, line.window_end_ms, going, line.limit + book.granted)
 
 
 def subscription_board(connection: Connection | None, now_ms: int) -> list[SubscriptionRow]:
@@ -313,10 +292,17 @@ def skill_board(connection: Connection | None, config: Config) -> list[SkillSetR
     return rows
 
 
+def job_lane(job: Job, config: Config) -> str:
+    """In which lane its runs are."""
+    kind = job.task_type or config.agents[job.agent].task_type or "cron"
+    return job.session or config.task_types[kind].lane or "isolated"
+
+
 def scope_words(budget: Budget) -> str:
     """`all`, or whose usage it counts: `isolated lane`, `agent coder`, `job health-check`, `source codex`."""
     parts = [f"{budget.lane} lane"] if budget.lane else []
-    for kind, name in (("agent", budget.agent), ("job", budget.job), ("source", budget.source)):
+    told = {"task type": budget.task_type, "model": budget.model}
+    for kind, name in ({"agent": budget.agent, "job": budget.job} | told | {"source": budget.source}).items():
         if name:
             parts.append(f"{kind} {name}")
     return ", ".join(parts) or "all"

@@ -3,79 +3,123 @@
 import os
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
-from engine.admission.conflict import overlap
-from engine.admission.scope import Scope, resolve_scope
-from engine.config.durations import seconds
+from engine.adapters.command import argv_values
 from engine.config.model import Agent, Config
-from engine.context.compose import compose
-from engine.context.inject import InjectedFile, InjectProblem, read_injected
+from engine.config.params import names_in
+from engine.context.assemble import Assembled, assemble
+from engine.context.fill import words
+from engine.context.held import held
+from engine.context.inject import InjectedFile, InjectProblem
+from engine.context.routing import route
+from engine.context.skill_set import set_hash
 from engine.context.skills import discover, skill_folders
 from engine.contract.launch import Prompt
 from engine.contract.orders import RunRequest
-from state.errors import NotFound
-from state.skills import Skill
+from engine.contract.route import Route
+from engine.runtime.settings import zone_of
+from engine.runtime.skill_pins import pin_of
+from engine.scopes.conflict import Clash, HeldScope, decide
+from engine.scopes.scope import Scope, coverage, resolve_scope
+from state.skills import Pin, Skill
+
+GO_ON = "Go on where you were stopped: the budget that was used up then has room again."
+"""All that a run is told that goes on with one that met its budget: the conversation holds the rest."""
+
+
+class Held(Struct, frozen=True):
+    """What the engine knew when composing began."""
+
+    newest_token: int
+    """Of all claims: what was claimed since has to be looked at again."""
+    scopes: tuple[HeldScope, ...]
+    pins: tuple[Pin, ...]
 
 
 class Composed(Struct, frozen=True):
     """A request with its prompt and its scope, ready for a verdict."""
 
     request: RunRequest
+    route: Route
     agent: Agent
     workspace: Path
     argv: tuple[str, ...]
+    argv_resume: tuple[str, ...]
     problem: tuple[str, str]
     """Why the agent cannot be started, and what to do; empty when it can."""
     prompt: Prompt
-    inject_names: tuple[str, ...]
     inject_problems: tuple[InjectProblem, ...]
+    everything_tokens: int
     scope: Scope
-    timeout_s: float
-    skill_count: int
-    """How many skills the prompt offers."""
+    read_scope: Scope
+    clashes: tuple[tuple[HeldScope, Clash, bool], ...]
+    """With live claims as they were when composing began, and whether both would write."""
+    newest_token: int
+    skills: tuple[Skill, ...]
+    skill_problems: tuple[tuple[str, str], ...]
+    skill_set_hash: str | None
+    unpinned: tuple[Pin, ...]
+    """Skills that are used for the first time: what they say now is what is allowed."""
+
+    @property
+    def claimed(self) -> list[tuple[Literal["w", "r"], Scope, tuple[str, ...]]]:
+        """What is claimed while it lives: what it writes and, where that is said, what it reads."""
+        both = (("w", self.scope, self.route.can_write), ("r", self.read_scope, self.route.can_read))
+        return [(mode, scope, patterns) for mode, scope, patterns in both if patterns]  # type: ignore[misc]
 
     @property
     def assignment(self) -> str | None:
         """What the conversation is about: a job's own words. Other runs are told by the operator, turn by turn."""
-        return f"{self.request.job}: {self.request.task}" if self.request.job else None
+        return f"{self.request.job}: {self.route.task}" if self.request.job else None
 
 
-def compose_request(request: RunRequest, config: Config) -> Composed:
-    """Raises NotFound when there is no such agent; everything else that is wrong becomes a line of the verdict."""
-    agent = config.agents.get(request.agent)
-    if agent is None:
-        raise NotFound(f"there is no agent '{request.agent}'", f"known: {', '.join(config.agents)}")
+def compose_request(request: RunRequest, config: Config, known: Held, now_ms: int) -> Composed:
+    """Raises NotFound or Refused when the request names what is not there; everything else that is wrong becomes a line
+    of the verdict."""
+    routed = route(request, config)
+    agent = config.agents[routed.agent]
+    routed = _going_on(request, routed, agent)
     workspace = _expanded(agent.workspace or request.workspace)
-    names = [name for name in _inject_list(agent, request) if name != agent.instructions]
-    files, problems = read_injected(workspace, names)
-    opening, missing = read_injected(workspace, (agent.instructions,) if agent.instructions else ())
+    now = datetime.fromtimestamp(now_ms / 1000, zone_of(config))
+    named = words(routed, job=request.job, workspace=str(workspace), trigger=request.trigger, now=now)
+    found = discover(skill_folders(os.environ, [str(workspace)], config.skills.folders))
+    made = assemble(routed, config, workspace, named, found)
+    writes = resolve_scope(workspace, routed.can_write)
+    reads = resolve_scope(workspace, routed.can_read, mode="r")
     argv = request.argv or agent.argv
-    skills = _allowed(agent, config, workspace)
     return Composed(
         request=request,
+        route=routed,
         agent=agent,
         workspace=workspace,
         argv=argv,
-        problem=_cannot_start(agent, workspace, argv, names),
-        prompt=compose(
-            instructions=opening[0] if opening else None,
-            skills=skills,
-            files=files,
-            task=request.task,
-        ),
-        inject_names=tuple(names),
-        inject_problems=(*problems, *missing, *_unreadable(request, workspace, files)),
-        scope=resolve_scope(workspace, request.can_write),
-        timeout_s=_timeout_s(request, agent, config),
-        skill_count=len(skills),
+        argv_resume=() if request.argv else agent.argv_resume,
+        problem=_cannot_start(routed, agent, workspace, argv),
+        prompt=made.prompt,
+        inject_problems=(*made.inject_problems, *_unreadable(routed, reads, made.files)),
+        everything_tokens=made.everything_tokens,
+        scope=writes,
+        read_scope=reads,
+        clashes=tuple(_clashes(writes, reads, known.scopes)),
+        newest_token=known.newest_token,
+        skills=made.skills,
+        skill_problems=tuple(_skill_problems(made, known.pins)),
+        skill_set_hash=set_hash(made.skills),
+        unpinned=tuple(_unpinned(made.skills, known.pins, now_ms)),
     )
 
 
-def _inject_list(agent: Agent, request: RunRequest) -> tuple[str, ...]:
-    return agent.inject if request.inject is None else request.inject
+def _going_on(request: RunRequest, routed: Route, agent: Agent) -> Route:
+    """A run that goes on sends nothing again, where its conversation holds it."""
+    if request.resumes_run_id is None or not agent.argv_resume:
+        return routed
+    return msgspec.structs.replace(routed, inject=(), task=GO_ON)
 
 
 def _expanded(folder: str) -> Path:
@@ -86,40 +130,60 @@ def _expanded(folder: str) -> Path:
         return Path(folder)
 
 
-def _allowed(agent: Agent, config: Config, workspace: Path) -> list[Skill]:
-    """The skills of the agent's set as they are now, in the set's order; an agent without a set gets none."""
-    if agent.skills is None:
-        return []
-    found = discover(skill_folders(os.environ, [str(workspace)], config.skills.folders))
-    by_name = {skill.name: skill for skill in reversed(found)}
-    return [by_name[name] for name in config.skill_set[agent.skills].skills if name in by_name]
-
-
-def _cannot_start(agent: Agent, workspace: Path, argv: tuple[str, ...], inject: Sequence[str]) -> tuple[str, str]:
+def _cannot_start(routed: Route, agent: Agent, workspace: Path, argv: tuple[str, ...]) -> tuple[str, str]:
     if not workspace.is_dir():
         return f"its workspace {workspace} is not a folder", "name one that exists"
-    if agent.adapter == "digest" and not inject:
-        return "it reads the files that are injected, and none is named", "name a file to inject"
-    if agent.adapter != "command":
-        return ("it takes no program", "leave out what follows --") if argv else ("", "")
+    if routed.adapter == "digest":
+        return _digest_problem(routed, argv)
     if not argv:
         return "it has no program to run", "give one after --"
+    values = argv_values(routed.model, routed.tools, "", str(workspace))
+    lacking = [
+        name for name in names_in((*argv, *agent.argv_resume)) if name in ("model", "tools") and name not in values
+    ]
+    if lacking:
+        return (
+            f"its argv names {{{lacking[0]}}}, and nothing says which",
+            f"declare {lacking[0]} for it or its task type",
+        )
     if shutil.which(argv[0]) is None and not (workspace / argv[0]).is_file():
         return f"there is no program '{argv[0]}' on the engine's PATH", "give its full path"
     return "", ""
 
 
-def _unreadable(request: RunRequest, workspace: Path, files: Sequence[InjectedFile]) -> list[InjectProblem]:
+def _digest_problem(routed: Route, argv: tuple[str, ...]) -> tuple[str, str]:
+    if not routed.inject:
+        return "it reads the files that are injected, and none is named", "name a file to inject"
+    if routed.model is not None:
+        return f"it needs no model, and {routed.model} is asked for", "leave the model out, or take another agent"
+    return ("it takes no program", "leave out what follows --") if argv else ("", "")
+
+
+def _unreadable(routed: Route, reads: Scope, files: Sequence[InjectedFile]) -> list[InjectProblem]:
     """Injected files that the run may not read, by its own `can_read`."""
-    if not request.can_read:
+    if not routed.can_read:
         return []
-    scope = resolve_scope(workspace, request.can_read)
-    problems = [InjectProblem("can_read", problem, "name paths inside the workspace") for problem in scope.problems]
-    outside = [file for file in files if not any(overlap(file.path, path) for path in scope.paths)]
-    return problems + [InjectProblem(file.name, "it lies outside can_read", "widen can_read") for file in outside]
+    within = coverage(reads)
+    outside = [file for file in files if not within(file.path)]
+    return [InjectProblem(file.name, "it lies outside can_read", "widen can_read") for file in outside]
 
 
-def _timeout_s(request: RunRequest, agent: Agent, config: Config) -> float:
-    if request.timeout_s is not None:
-        return request.timeout_s
-    return seconds(agent.timeout or config.limits.timeout)
+def _clashes(writes: Scope, reads: Scope, scopes: Sequence[HeldScope]) -> list[tuple[HeldScope, Clash, bool]]:
+    """Each with whether both would write."""
+    found = [(held, clash, held.mode == "w") for held, clash in decide(writes, scopes)]
+    if not reads.patterns:
+        return found
+    return found + [(held, clash, False) for held, clash in decide(reads, scopes)]
+
+
+def _skill_problems(made: Assembled, pins: Sequence[Pin]) -> list[tuple[str, str]]:
+    problems = [(problem.why, problem.fix) for problem in made.skill_problems]
+    for name, why in held(made.skills, pins).items():
+        problems.append((f"skill {name} is held: {why}", f"look at it and allow it: qd skills allow {name}"))
+    return problems
+
+
+def _unpinned(allowed: Sequence[Skill], pins: Sequence[Pin], now_ms: int) -> list[Pin]:
+    known = {pin.name for pin in pins}
+    new = [skill for skill in allowed if skill.name not in known]
+    return [pin_of(skill, now_ms) for skill in new]

@@ -3,35 +3,43 @@
 import uuid
 
 from engine.adapters.registry import adapter
-from engine.contract.orders import RunRequest
+from engine.runtime.budget_lines import model_name
 from engine.runtime.composing import Composed
 from engine.sessions.reuse import Reuse, Standing, Wanted, decide_reuse
-from state import sessions
+from state import runs, sessions
 from state.database import Connection
 from state.errors import Refused
 from state.home import Home
 
 
-def session_for(connection: Connection, request: RunRequest) -> sessions.Session | None:
-    """The session the run would be in; None when it gets a new one. A spawn always does."""
-    if request.session_id is not None:
-        session = sessions.get(connection, request.session_id)
-        if session.agent != request.agent:
+def session_for(connection: Connection, composed: Composed) -> sessions.Session | None:
+    """The session the run would be in; None when it gets a new one. A spawn does, unless it goes on with a run."""
+    request, route = composed.request, composed.route
+    wanted = request.session_id
+    if request.resumes_run_id is not None:
+        wanted = runs.get(connection, request.resumes_run_id).session_id
+    if wanted is not None:
+        session = sessions.get(connection, wanted)
+        if session.agent != route.agent:
             whose = f"belongs to agent {session.agent}" if session.agent else "was only observed, never run by us"
             raise Refused(f"session {session.id} {whose}", "run in a session of this agent")
         return session
     if request.trigger == "spawn":
         return None
-    return sessions.owned(connection, request.agent, request.lane, request.job)
+    return sessions.owned(connection, route.agent, route.lane, request.job)
+
+
+def reuse_of(connection: Connection, session: sessions.Session | None, composed: Composed) -> Reuse:
+    """Whether the session's conversation is resumed, and why."""
+    return decide_reuse(_standing(_current(connection, session)), _wanted(composed))
 
 
 def enter(
-    tx: Connection, home: Home, session: sessions.Session | None, composed: Composed, now_ms: int
-) -> tuple[sessions.Generation, Reuse]:
-    """Choose the generation to run in, starting what has to be started, and say why."""
+    tx: Connection, home: Home, session: sessions.Session | None, reuse: Reuse, composed: Composed, now_ms: int
+) -> sessions.Generation:
+    """The generation to run in, starting what has to be started."""
     session_id = session.id if session else _open(tx, composed, now_ms)
     current = _current(tx, session)
-    reuse = decide_reuse(_standing(current), _wanted(composed))
     if current is None or (not reuse.resume and current.provider_id is not None):
         current = next_generation(tx, home, session_id, reuse.reason, None, now_ms)
     if not reuse.resume:
@@ -39,12 +47,12 @@ def enter(
             tx,
             current.id,
             provider_id=str(uuid.uuid4()),
-            model=composed.agent.adapter,
+            model=model_name(composed.route),
             workspace=str(composed.workspace),
             assignment=composed.assignment,
         )
     sessions.touch(tx, session_id, now_ms)
-    return sessions.generation(tx, current.id), reuse
+    return sessions.generation(tx, current.id)
 
 
 def next_generation(
@@ -67,13 +75,13 @@ def next_generation(
 
 
 def _open(tx: Connection, composed: Composed, now_ms: int) -> int:
-    request = composed.request
+    request, route = composed.request, composed.route
     return sessions.open_session(
         tx,
-        agent=request.agent,
-        lane=request.lane,
+        agent=route.agent,
+        lane=route.lane,
         job=request.job,
-        title=request.job or request.task.strip().partition("\n")[0][:200] or request.agent,
+        title=request.job or route.task.strip().partition("\n")[0][:200] or route.agent,
         workspace=str(composed.workspace),
         at_ms=now_ms,
     )
@@ -99,9 +107,10 @@ def _standing(current: sessions.Generation | None) -> Standing | None:
 
 def _wanted(composed: Composed) -> Wanted:
     return Wanted(
-        lane=composed.request.lane,
+        lane=composed.route.lane,
         workspace=str(composed.workspace),
-        model=composed.agent.adapter,
+        model=model_name(composed.route),
         assignment=composed.assignment,
-        adapter_resumes=adapter(composed.agent.adapter).resumes,
+        adapter_resumes=adapter(composed.route.adapter).resumes(composed.argv_resume),
+        goes_on=composed.request.resumes_run_id is not None,
     )

@@ -21,8 +21,9 @@ from engine.runtime.orders import Orders
 from engine.runtime.pricing import PriceBook
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
+from engine.runtime.waiting import WaitingRoom
 from engine.telemetry.collector import let_rows_pass
-from state import events, sessions, skills, spool
+from state import claims, events, sessions, skills, spool
 from state.database import Database, open_writer
 from state.errors import LeaseLost, QuarterdeckError
 from state.files import write_private
@@ -46,6 +47,7 @@ class Engine:
         self._settings = Settings(home)
         self._gate = Gate(home, database, self._settings, clock)
         self._live = LiveRuns(home, database, self._settings, clock)
+        self._waiting = WaitingRoom(database, self._settings, self._gate, self._live, clock)
         self._scheduler = Scheduler(database, self._settings, self._gate, self._live, clock)
         self._prices = PriceBook(database, clock, self._settings.config.prices, os.environ)
         self._logs = LogFollower(database, clock, os.environ, self._prices)
@@ -54,6 +56,7 @@ class Engine:
             database,
             self._gate,
             self._live,
+            self._waiting,
             self._scheduler,
             self._logs,
             clock,
@@ -74,7 +77,14 @@ class Engine:
         adopted = self._live.adopt()
         self._say("engine", f"engine {__version__} up, pid {os.getpid()}, {adopted} runs adopted")
         lease.ready()
-        work = (self._serve(), self._beat(), self._scheduler.run(), self._logs.run(), self._until_over())
+        work = (
+            self._serve(),
+            self._beat(),
+            self._live.meter(),
+            self._scheduler.run(),
+            self._logs.run(),
+            self._until_over(),
+        )
         workers = [asyncio.create_task(part) for part in work]
         try:
             await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
@@ -126,6 +136,7 @@ class Engine:
             if self._clock.monotonic() >= self._skills_due:
                 await self._look_at_skills()
                 await self._look_after()
+            await self._waiting.look()
             if self._idle():
                 self._leave("idle")
             await asyncio.sleep(BEAT_S)
@@ -134,7 +145,8 @@ class Engine:
         """Nobody has needed the engine for a while: no console, no run, no job, no order in hand."""
         config = self._settings.config
         scheduled = any(job.enabled for job in config.job.values())
-        if self._stay or scheduled or self._live.count or self._orders.waiting or consoles_attached(self._home):
+        busy = self._live.count or self._orders.waiting or self._waiting.needs_engine
+        if self._stay or scheduled or busy or consoles_attached(self._home):
             self._needed = self._clock.monotonic()
         return self._clock.monotonic() - self._needed >= config.idle_exit_s
 
@@ -157,6 +169,7 @@ class Engine:
                 events.raise_notice(tx, events.Notice(CONFIG_NOTICE, "error", text, self._clock.now_ms()))
                 events.add(tx, self._clock.now_ms(), "config", text)
         self._skills_due = 0.0
+        self._waiting.look_again()
         self._scheduler.wake()
 
     async def _look_at_skills(self) -> None:
@@ -185,6 +198,7 @@ class Engine:
             elif known is None:
                 events.raise_notice(tx, events.Notice(NOTICE, "info", note, now_ms))
             spool.forget_before(tx, now_ms - ANSWERS_KEPT_MS)
+            claims.trim(tx, now_ms - ANSWERS_KEPT_MS)
             events.trim(tx)
         await self._logs.reprice()
 

@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from engine.contract.clock import Clock
-from engine.contract.orders import FireJob, ResetSession, RunRequest, StopRun
+from engine.contract.orders import AllowSkill, Decide, FireJob, ResetSession, RunRequest, StopRun
 from engine.runtime.client import ErrorAnswer
 from engine.runtime.conversation import next_generation
 from engine.runtime.gate import Gate
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import LogFollower
 from engine.runtime.scheduler import Scheduler
-from state import events, journal, runs, sessions, spool
+from engine.runtime.skill_pins import allow
+from engine.runtime.waiting import WaitingRoom
+from state import events, journal, runs, sessions, skills, spool
 from state.database import Database
 from state.errors import QuarterdeckError, Refused
 from state.home import Home
@@ -36,6 +38,7 @@ class Orders:
         database: Database,
         gate: Gate,
         live: LiveRuns,
+        waiting: WaitingRoom,
         scheduler: Scheduler,
         logs: LogFollower,
         clock: Clock,
@@ -47,6 +50,7 @@ class Orders:
         self._database = database
         self._gate = gate
         self._live = live
+        self._room = waiting
         self._scheduler = scheduler
         self._logs = logs
         self._clock = clock
@@ -60,6 +64,8 @@ class Orders:
             "reset": self._reset,
             "undo": self._undo,
             "stop": self._stop,
+            "decide": self._decide,
+            "allow_skill": self._allow_skill,
             "reload": self._reload_now,
             "catch_up": self._catch_up,
             "handover": self._end_engine,
@@ -168,8 +174,29 @@ class Orders:
 
     async def _stop(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=StopRun)
-        self._live.stop(wanted.run_id)
+        run = runs.get(self._database.connection, wanted.run_id)
+        if run.state == "waiting":
+            self._room.cancel(run)
+        else:
+            await self._live.stop(run.id)
         self._answer(order, {"run": wanted.run_id})
+
+    async def _decide(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=Decide)
+        now_ms = self._clock.now_ms()
+        with self._database.transaction() as tx:
+            asked = self._room.decide(tx, wanted, now_ms)
+            spool.store_answer(tx, order, now_ms, True, {"run": asked.run_id, "approved": wanted.approve})
+        await self._room.look()
+
+    async def _allow_skill(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=AllowSkill)
+        now_ms = self._clock.now_ms()
+        pin = await asyncio.to_thread(allow, wanted, now_ms)
+        with self._database.transaction() as tx:
+            skills.pin(tx, pin)
+            events.add(tx, now_ms, "skill", f"skill {pin.name} is allowed as it is now")
+            spool.store_answer(tx, order, now_ms, True, {"skill": pin.name})
 
     async def _reload_now(self, order: spool.Order) -> None:
         self._reload()

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from engine.config.durations import seconds
 from engine.config.model import Config, Job
 from engine.contract.clock import Clock
 from engine.contract.orders import RunRequest
-from engine.runtime.gate import Gate
+from engine.runtime.gate import WAITING_WORDS, Gate
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.settings import Settings, job_trigger
 from engine.schedule.calendar import Trigger
@@ -73,7 +72,7 @@ class Scheduler:
             last_ms=slots.last_due_ms(self._database.connection, name, now_ms),
             now_ms=now_ms,
             enabled=job.enabled,
-            running=any(run.job == name for run in runs.live(self._database.connection)),
+            running=any(run.job == name for run in runs.unfinished(self._database.connection)),
         )
         for due_ms in self._note(name, plan.slots):
             await self._start(name, job, due_ms)
@@ -120,6 +119,9 @@ class Scheduler:
         except QuarterdeckError as error:
             self._update(name, due_ms, "refused", None, error.line)
             return
+        if admitted.waits_for is not None:
+            self._update(name, due_ms, "started", admitted.run_id, f"waits for {WAITING_WORDS[admitted.waits_for]}")
+            return
         if admitted.launch is None:
             failed = admitted.verdict.failed[0]
             self._update(name, due_ms, "refused", admitted.run_id, f"{failed.name}: {failed.why}")
@@ -138,16 +140,11 @@ class Scheduler:
 
 
 def request_of(name: str, job: Job, due_ms: int | None) -> RunRequest:
-    """What a job asks the gate for; `due_ms` is None when the operator fires it by hand."""
+    """What a job asks the gate for; `due_ms` is None when the operator fires it by hand. The rest the gate finds in the
+    job itself."""
     return RunRequest(
-        agent=job.agent,
         workspace=job.workspace or "~",
-        task=job.task,
-        inject=job.inject or None,
-        can_write=job.can_write,
-        timeout_s=seconds(job.timeout) if job.timeout else None,
         trigger="operator" if due_ms is None else "timer",
-        lane=job.session,
         job=name,
         slot_due_ms=due_ms,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,15 @@ def zone_of(config: Config) -> ZoneInfo:
 
 def machine_zone() -> str:
     """The IANA name of this machine's zone; UTC where it cannot be told."""
-    candidates = [os.environ.get("TZ", "").lstrip(":")]
+    return _machine_zone(
+        os.environ.get("TZ", ""), _signature(Path("/etc/localtime")), _signature(Path("/etc/timezone"))
+    )
+
+
+@lru_cache(maxsize=4)
+def _machine_zone(tz: str, *seen: tuple[int, int, int] | None) -> str:
+    """Looked up again when one of the files that tell is another one: every verdict asks."""
+    candidates = [tz.lstrip(":")]
     with contextlib.suppress(OSError):
         candidates.append(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
         candidates.append(Path("/etc/timezone").read_text().strip())

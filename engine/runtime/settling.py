@@ -1,28 +1,44 @@
 """How did a run end, and what did it use? Usage, reservation, claims, slot, run and event, in one transaction."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from engine.adapters.registry import adapter
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord
+from engine.contract.verdict import Estimate
+from engine.runtime.aftermath import lost_claim
+from engine.scopes.violations import Changes, words
 from engine.telemetry.prices import local_price
-from state import claims, events, ledger, prices, run_usage, runs, sessions, slots, usage
+from state import claims, events, ledger, prices, receipts, run_usage, runs, sessions, slots, usage
 from state.database import Connection
 
 _SLOT_STATES = {"succeeded": "finished", "interrupted": "interrupted", "cancelled": "interrupted"}
 
 
-def settle(tx: Connection, run: runs.Run, end: EndRecord, result: AdapterResult | None, now_ms: int) -> None:
-    """Close a run for good."""
-    outcome, why = judge(end, result)
-    used = book_usage(tx, run, outcome, result, now_ms)
-    ledger.settle(tx, run.id, used)
-    claims.release(tx, run.id)
+def settle(
+    tx: Connection,
+    run: runs.Run,
+    end: EndRecord,
+    result: AdapterResult | None,
+    changes: Changes | None,
+    lines: Sequence[ledger.Line],
+    now_ms: int,
+) -> None:
+    """Close a run for good. `lines` are the budgets that it draws on."""
+    outcome, why = judge(run, end, result)
+    book_usage(tx, run, outcome, result, now_ms)
+    booked = runs.get(tx, run.id)
+    used = ledger.Used(booked.used_tokens, booked.used_microusd, booked.unpriced)
+    ledger.settle(tx, run.id, used, lines, now_ms)
+    trouble = _note_changes(tx, run, changes, now_ms)
+    claims.release(tx, run.id, now_ms)
     runs.settle(
         tx,
         run.id,
         outcome=outcome,
-        why=why,
+        why="; ".join(filter(None, (why, trouble))),
         exit_code=end.exit_code,
         signal=end.signal,
         summary=((result.text if result else "") or why).strip().partition("\n")[0][:200],
@@ -32,12 +48,14 @@ def settle(tx: Connection, run: runs.Run, end: EndRecord, result: AdapterResult 
         slots.update(tx, run.job, run.slot_due_ms, _SLOT_STATES.get(outcome, "failed"), run.id, why or None)
     if run.session_id is not None:
         sessions.touch(tx, run.session_id, now_ms)
-    said = f"{run.agent} {outcome.replace('_', ' ')}  {used:,} tokens" + (f"  {why}" if why else "")
+    said = f"{run.agent} {outcome.replace('_', ' ')}  {booked.used_tokens:,} tokens" + (f"  {why}" if why else "")
     events.add(tx, now_ms, outcome, said, run_id=run.id, session_id=run.session_id, job=run.job)
 
 
-def judge(end: EndRecord, result: AdapterResult | None) -> tuple[str, str]:
-    """The outcome: the keeper knows how the process ended, the adapter whether that was an answer."""
+def judge(run: runs.Run, end: EndRecord, result: AdapterResult | None) -> tuple[str, str]:
+    """The outcome: the keeper knows how it ended, the adapter whether that was an answer, we why we ended it."""
+    if run.stop_reason is not None and end.outcome in ("cancelled", "failed", "interrupted"):
+        return "budget_reached", "its budget had no more room; it can go on"
     if end.outcome == "succeeded" and result is not None and not result.ok:
         return "failed", result.why
     if end.outcome == "failed":
@@ -46,22 +64,36 @@ def judge(end: EndRecord, result: AdapterResult | None) -> tuple[str, str]:
     return end.outcome, end.why
 
 
-def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResult | None, now_ms: int) -> int:
-    """Book what the run used, in tokens; a run whose usage never arrives is settled at its estimate, and marked.
+def _note_changes(tx: Connection, run: runs.Run, changes: Changes | None, now_ms: int) -> str:
+    """Keep what it changed; what is wrong with that, in words."""
+    if changes is None:
+        return ""
+    runs.update(tx, run.id, {"changes": msgspec.json.encode(changes).decode()})
+    trouble = []
+    if changes.violations_total:
+        trouble.append(f"violation: {words(changes)}")
+    if lost_claim(tx, run):
+        trouble.append("violation: it no longer held its claim when it ended")
+    for text in trouble:
+        events.add(
+            tx, now_ms, "violation", f"{run.agent} {text}", run_id=run.id, session_id=run.session_id, job=run.job
+        )
+    return "; ".join(trouble)
+
+
+def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResult | None, now_ms: int) -> None:
+    """Book what the run used; a run whose usage never arrives is settled at its estimate, and marked.
 
     Where the client keeps a log, its rows are the run's usage: what the run's own output told is not booked beside
     them, and gives way when they come later.
     """
     if outcome == "could_not_start" or run.generation_id is None:
-        return 0
+        return
     runs.note_raw_usage(tx, run.id, result.raw_usage if result else None)
-    logged = run_usage.logged_tokens(tx, run.id)
-    if logged is not None:
-        return logged
+    if run_usage.logged_tokens(tx, run.id) is not None:
+        return
     reported = result.usage if result else None
-    receipt = runs.receipt(tx, run.id)
-    prompt_tokens = receipt.tokens if receipt else run.estimate_tokens
-    used = reported or RunUsage(prompt_tokens, max(0, run.estimate_tokens - prompt_tokens))
+    used = reported or _estimated(tx, run)
     source = sessions.generation(tx, run.generation_id).source
     free = adapter(run.adapter).free
     model_id = prices.model_id(tx, run.model, "local" if free else "") if run.model else None
@@ -83,10 +115,24 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
         cache_write_1h_tokens=None,
         output_tokens=used.output_tokens,
         reasoning_tokens=None,
-        basis=usage.BASES.index("per_run" if reported else "estimated"),
+        basis=usage.BASES.index(_basis(result)),
         confidence=usage.CONFIDENCES.index("final" if reported else "inferred"),
         price_id=price_id,
         cost_microusd=0 if free else used.cost_microusd,
     )
     run_usage.book_run(tx, row)
-    return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens
+
+
+def _basis(result: AdapterResult | None) -> str:
+    if result is None or result.usage is None:
+        return "estimated"
+    return "streamed" if result.streamed else "per_run"
+
+
+def _estimated(tx: Connection, run: runs.Run) -> RunUsage:
+    """The likely use, its prompt as input and the rest as output."""
+    cost = msgspec.json.decode(run.estimate, type=Estimate) if run.estimate else None
+    likely = cost.likely_tokens if cost else run.estimate_tokens
+    kept = receipts.of_run(tx, run.id)
+    prompt_tokens = min(kept.tokens if kept else likely, likely)
+    return RunUsage(prompt_tokens, likely - prompt_tokens, cost_microusd=cost.likely_microusd if cost else None)

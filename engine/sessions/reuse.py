@@ -7,6 +7,7 @@ from msgspec import Struct
 ReuseReason = Literal[
     "first_run",
     "same_conversation",
+    "goes_on",
     "isolated_lane",
     "operator_reset",
     "assignment_changed",
@@ -15,7 +16,7 @@ ReuseReason = Literal[
     "cannot_resume",
     "resume_refused",
 ]
-"""`same_conversation` is the only one that resumes. `resume_refused` is found out by trying."""
+"""`same_conversation` and `goes_on` resume. `resume_refused` is found out by trying."""
 
 
 class Standing(Struct, frozen=True):
@@ -36,6 +37,8 @@ class Wanted(Struct, frozen=True):
     model: str | None
     assignment: str | None
     adapter_resumes: bool
+    goes_on: bool = False
+    """It takes up a run that was stopped in this conversation."""
 
 
 class Reuse(Struct, frozen=True):
@@ -50,7 +53,7 @@ def decide_reuse(standing: Standing | None, wanted: Wanted) -> Reuse:
 
     Throwing a conversation away on every timer wake was the dearest single habit in the published plan.
     """
-    if wanted.lane == "isolated":
+    if wanted.lane == "isolated" and not wanted.goes_on:
         return Reuse(False, "isolated_lane")
     if standing is None:
         return Reuse(False, "first_run")
@@ -64,12 +67,13 @@ def decide_reuse(standing: Standing | None, wanted: Wanted) -> Reuse:
         return Reuse(False, "model_changed")
     if standing.assignment != wanted.assignment:
         return Reuse(False, "assignment_changed")
-    return Reuse(True, "same_conversation")
+    return Reuse(True, "goes_on" if wanted.goes_on else "same_conversation")
 
 
 WORDS: dict[str, str] = {
     "first_run": "fresh: the session's first run",
     "same_conversation": "resumed: same workspace, model and assignment",
+    "goes_on": "resumed: it goes on where its budget stopped it",
     "isolated_lane": "fresh: isolated work always is",
     "operator_reset": "fresh: you reset the session",
     "assignment_changed": "fresh: its assignment changed",

@@ -17,7 +17,7 @@ def line_of(err):
     ("text", "said"),
     [
         ("[limits\n", "quarterdeck.toml:1: not TOML"),
-        ('[limits]\ntimout = "5m"\n', "quarterdeck.toml:2: limits.timout: unknown key; did you mean 'timeout'?"),
+        ('[limits]\ntimout = "5m"\n', "quarterdeck.toml:2: limits.timout: unknown key; did you mean 'timeout_max'?"),
         ('[job.x]\ncron = "61 * * * *"\n', "quarterdeck.toml:2: job.x.cron"),
         ("[budget.b]\nwindow = 'day'\ntokens = 'many'\n", "quarterdeck.toml:3: budget.b.tokens"),
     ],

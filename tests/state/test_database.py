@@ -149,7 +149,9 @@ def test_a_commit_that_fails_does_not_leave_the_transaction_open(home):
 
         def claim_for_no_run(tx):
             tx.execute("PRAGMA defer_foreign_keys = ON")
-            tx.execute("INSERT INTO claims VALUES (99, '/p', 1)")
+            tx.execute(
+                "INSERT INTO claims (run_id, mode, workspace, patterns, claimed_ms) VALUES (99, 'w', '/w', '[]', 1)"
+            )
 
         with pytest.raises(sqlite3.IntegrityError):
             say_and(opened, claim_for_no_run)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from state import claims, events, journal, runs, skills, slots
+from state import claims, events, journal, receipts, runs, skills, slots
 from state.errors import NotFound
 from state.slots import Mark, Slot
 
@@ -59,10 +59,14 @@ def test_marks(house):
 def test_claims_live_as_long_as_their_run(house):
     one, two = house.run(agent="a"), house.run(agent="b")
     with house.database.transaction() as tx:
-        claims.claim(tx, one, ("/x", "/y", "/x"), 5)
-        claims.claim(tx, two, ("/x",), 6)
-        claims.release(tx, one)
-    assert claims.live(house.connection) == [claims.Claim(two, "/x", 6, "b")]
+        first = claims.claim(tx, one, "w", "/w", '["x", "y"]', "{}", 5)
+        second = claims.claim(tx, two, "w", "/w", '["x"]', "{}", 6)
+        assert claims.held(tx, one) == [first]
+        claims.release(tx, one, 7)
+    assert [(claim.token, claim.agent, claim.claimed_ms) for claim in claims.live(house.connection)] == [
+        (second, "b", 6)
+    ]
+    assert claims.held(house.connection, one) == []
 
 
 def test_a_run_from_the_gate_to_its_end(house):
@@ -73,7 +77,7 @@ def test_a_run_from_the_gate_to_its_end(house):
     with house.database.transaction() as tx:
         runs.mark_starting(tx, run)
         runs.mark_started(tx, run, 50)
-        runs.store_receipt(tx, runs.Receipt(run, "[]", 5, 20))
+        receipts.store(tx, receipts.Receipt(run, "[]", 5, 20))
         assert [one.id for one in runs.live(tx)] == [run]
         assert runs.used(tx, generation)
         assert runs.last_in_session(tx, session).id == run
@@ -87,8 +91,8 @@ def test_a_run_from_the_gate_to_its_end(house):
         60,
         False,
     )
-    assert runs.receipt(house.connection, run).tokens == 5
-    assert runs.receipt(house.connection, refused) is None
+    assert receipts.of_run(house.connection, run).tokens == 5
+    assert receipts.of_run(house.connection, refused) is None
     assert runs.live(house.connection) == []
     with pytest.raises(NotFound):
         runs.get(house.connection, 99)

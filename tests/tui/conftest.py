@@ -1,11 +1,12 @@
 """A home with some state in it, and a console to look at it that has no engine behind."""
 
 import asyncio
+import hashlib
 import time
 
 import pytest
 
-from state import events, logs, sessions, skills, slots, usage
+from state import approvals, events, logs, runs, sessions, skills, slots, usage
 from state.database import open_writer
 from state.home import Home
 
@@ -29,6 +30,13 @@ enabled = false
 [skill_set.review]
 skills = ["style", "gone"]
 """
+
+
+RUN = {
+    "agent": "coder", "adapter": "command", "lane": "isolated", "trigger": "spawn", "task_type": "subagent",
+    "task": "do it", "workspace": "/w", "can_read": "[]", "can_write": "[]", "inject": "[]", "state": "waiting",
+    "estimate_tokens": 210, "verdict": "{}", "request": "{}",
+}  # fmt: skip
 
 
 class World:
@@ -77,7 +85,7 @@ class World:
                 session,
                 source="quarterdeck",
                 provider_home="",
-                provider_id="p1",
+                provider_id=f"p{session}",
                 model=model,
                 workspace="/home/op/work",
                 reason="first_run",
@@ -152,6 +160,29 @@ class World:
     def skill(self, name, problem=None):
         with self.open().transaction() as tx:
             skills.replace(tx, [skills.Skill(f"/s/{name[:20]}", name, "d", "user", 7, 70, "x", problem)])
+
+    def skill_file(self, name, text, allowed=None):
+        """A skill that is really there, and what was allowed of it."""
+        path = self.home.config / name / "SKILL.md"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        with self.open().transaction() as tx:
+            skills.replace(tx, [skills.Skill(str(path), name, "d", "user", 7, 70, sha256, None)])
+            if allowed is not None:
+                before = hashlib.sha256(allowed.encode()).hexdigest()
+                skills.pin(tx, skills.Pin(name, str(path), before, allowed, NOW_MS))
+        return path
+
+    def run(self, **fields):
+        """A run on record; returns its id."""
+        with self.open().transaction() as tx:
+            return runs.add(tx, RUN | {"requested_ms": NOW_MS} | fields)
+
+    def question(self, run_id, what):
+        """What the operator is asked about a run that waits; returns the approval's id."""
+        with self.open().transaction() as tx:
+            return approvals.ask(tx, run_id, what, NOW_MS, NOW_MS + 43_200_000)
 
 
 @pytest.fixture

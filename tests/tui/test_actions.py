@@ -14,12 +14,14 @@ from tui.panes.skills import SkillsPane
 from tui.screens.budget_sheet import BudgetSheet
 from tui.screens.confirm import Confirm
 from tui.screens.help import Help, help_lines
+from tui.screens.inbox import InboxScreen
 from tui.screens.job_sheet import JobSheet
 from tui.screens.overview import Overview
 from tui.screens.prompt import Prompt
 from tui.screens.result import Result
 from tui.screens.run import RunScreen
 from tui.screens.session import SessionScreen
+from tui.screens.skill import SkillScreen
 from tui.screens.skill_sheets import AssignSheet, SkillSetSheet
 from tui.screens.spawn import SpawnSheet
 from tui.widgets.lines import Page
@@ -36,6 +38,8 @@ HANDLERS = {
     "runs": (RunsPane,),
     "session": (SessionScreen,),
     "run": (RunScreen,),
+    "inbox": (InboxScreen,),
+    "skill": (SkillScreen,),
     "page": (Page,),
     "sheet": (JobSheet, BudgetSheet, SkillSetSheet, AssignSheet),
     "spawn": (SpawnSheet,),
@@ -47,6 +51,9 @@ HANDLERS = {
 TOGETHER = [("app", "overview", "table", pane) for _, pane, _ in actions.PANES] + [
     ("app", "session", "table"),
     ("app", "run", "page"),
+    ("app", "inbox", "table"),
+    ("app", "inbox", "page"),
+    ("app", "skill", "page"),
     ("app", "help", "page"),
     ("app", "result", "page"),
     ("app", "sheet"),
@@ -101,4 +108,5 @@ def test_what_writes_needs_an_engine():
 
 
 def test_what_destroys_asks():
-    assert {action.id for action in actions.ACTIONS if action.dangerous} == {"reset", "stop", "delete"}
+    asking = {action.id for action in actions.ACTIONS if action.dangerous}
+    assert asking == {"reset", "stop", "delete", "approve", "deny", "allow"}

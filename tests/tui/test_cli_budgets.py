@@ -1,11 +1,18 @@
 """`qd budget list`: limits with their projection, and the providers' own windows."""
 
 import argparse
+import json
+import tomllib
 
 import pytest
 
+from engine.runtime.budget_lines import budget_lines
+from engine.runtime.settings import load_strict
+from state import approvals
+from tests.tui.test_cli_runs import run_of
 from tui.cli import budgets
-from tui.cli.verb import Context
+from tui.cli.dispatch import capture
+from tui.cli.verb import Context, Page
 
 HOUR = 3_600_000
 
@@ -62,3 +69,90 @@ def test_without_budgets_the_windows_are_still_told(filled, listed):
     assert answer.data["budgets"] == []
     assert "No budgets. Set one" in answer.text
     assert "34%" in answer.text
+
+
+def said(world, *words, code=0):
+    """The answer as JSON, and as text."""
+    got, out, err = capture([*words, "--json"], world.home)
+    assert got == code, err
+    return json.loads(out), capture([*words], world.home)[1]
+
+
+def test_a_budget_of_any_kind_is_declared_by_a_verb(world):
+    words = (
+        "--window",
+        "5h",
+        "--tokens",
+        "1.5M",
+        "--usd",
+        "2.5",
+        "--task-type",
+        "chat",
+        "--model",
+        "haiku",
+        "--source",
+    )
+    data, text = said(world, "budget", "set", "b", *words, "gemini", "--warn-at", "0.5", "--action", "pause")
+    assert tomllib.loads(world.home.config_file.read_text())["budget"]["b"] == {
+        "window": "5h",
+        "tokens": 1_500_000,
+        "usd": 2.5,
+        "task_type": "chat",
+        "model": "haiku",
+        "source": "gemini",
+        "warn_at": 0.5,
+        "action": "pause",
+    }
+    assert [(row["unit"], row["limit"]) for row in data["budgets"]] == [("tokens", 1_500_000), ("microusd", 2_500_000)]
+    assert "0 of 1,500,000 tokens and $0.00 of $2.50 taken in five hours, task type chat" in text
+
+
+def test_a_new_budget_needs_a_window_and_a_limit(world):
+    for words in ((), ("--window", "day"), ("--usd", "2")):
+        code, _, err = capture(["budget", "set", "b", *words], world.home)
+        assert code == 2
+        assert "needs --window and --tokens or --usd" in err
+    said(world, "budget", "set", "b", "--window", "run", "--usd", "2")
+    assert said(world, "budget", "set", "b", "--usd", "3")[1] == "Budget b: $3.00 for each run, all."
+
+
+def test_each_unit_has_a_row_and_dollars_are_shown_as_dollars(filled):
+    filled.spend(1, 900_000, key="dear")
+    filled.spend(1, 5, key="unpriced", cost_microusd=None)
+    filled.close()
+    data, text = said(filled, "budget", "set", "day", "--usd", "2")
+    tokens, money = data["budgets"]
+    assert (tokens["unit"], tokens["limit"], tokens["most"], tokens["granted"]) == ("tokens", 60_000, 60_000, 0)
+    assert (money["unit"], money["limit"], money["taken"], money["unpriced"]) == ("microusd", 2_000_000, 901_200, 1)
+    _, text = said(filled, "budget", "list")
+    first, second = text.splitlines()[1:3]
+    assert "901,205" in first
+    assert "$0.90+" in second
+    assert "$2.00" in second
+
+
+def test_what_was_granted_is_part_of_the_limit_that_is_shown(filled):
+    run = run_of(filled)
+    config = load_strict(filled.home)
+    connection = filled.open().connection
+    (line,) = budget_lines(connection, "day", config.budget["day"], config, filled.now_ms)
+    with filled.open().transaction() as tx:
+        number = approvals.ask(tx, run, "{}", filled.now_ms, filled.now_ms + 1)
+        approvals.decide(tx, number, True, filled.now_ms)
+        approvals.grant(tx, number, line, None, 321, filled.now_ms)
+    filled.close()
+    data, text = said(filled, "budget", "list")
+    assert (data["budgets"][0]["limit"], data["budgets"][0]["most"]) == (60_000, 60_321)
+    assert text.splitlines()[1].split()[3:6] == ["1,200", "60,321", "321"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_budgets_fit_the_terminal(filled, monkeypatch, width):
+    filled.close()
+    said(filled, "budget", "set", "day", "--usd", "1234.5", "--agent", "coder")
+    said(filled, "budget", "set", "each", "--window", "run", "--tokens", "2M")
+    monkeypatch.setattr(budgets, "page", lambda: Page(width, True))
+    _, text = said(filled, "budget", "list")
+    assert max(map(len, text.splitlines())) <= width
+    for name in ("limit", "state", "each", "agent coder"):
+        assert name in text

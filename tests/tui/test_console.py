@@ -176,6 +176,9 @@ def test_reset_says_what_will_happen_and_orders_exactly_that(filled, drive, monk
         assert ordered == [], "the enter came too early to have been meant"
         now[0] += 0.31
         await pilot.press(*"too chatty", "enter")
+        assert ordered == [], "the enter came in one go with the text before it"
+        now[0] += 0.31
+        await pilot.press("enter")
         await pilot.until(lambda: not isinstance(app.screen, Confirm), "the dialog is gone")
 
     drive(filled.home, scenario)
@@ -284,7 +287,7 @@ def test_enter_opens_a_session_with_its_generations(filled, drive):
 
 
 def test_a_run_tells_why_what_and_says_what_it_says_as_it_comes(filled, drive):
-    from state import runs
+    from state import receipts, runs
 
     values = {
         "session_id": 1, "generation_id": 1, "agent": "coder", "adapter": "command", "lane": "main", "task": "do it",
@@ -296,7 +299,7 @@ def test_a_run_tells_why_what_and_says_what_it_says_as_it_comes(filled, drive):
     with filled.open().transaction() as tx:
         run_id = runs.add(tx, values)
         part = '[{"kind":"file","source":"README.md","chars":9,"tokens":3,"sha256":"x","stable":true}]'
-        runs.store_receipt(tx, runs.Receipt(run_id=run_id, parts=part, tokens=3, chars=9))
+        receipts.store(tx, receipts.Receipt(run_id=run_id, parts=part, tokens=3, chars=9))
     folder = filled.home.run_folder(run_id)
     folder.mkdir(parents=True)
 

@@ -41,6 +41,7 @@ def test_the_first_look_hands_out_everything(watched):
         changes.JobsChanged,
         changes.BudgetsChanged,
         changes.SkillsChanged,
+        changes.InboxChanged,
         changes.RunsChanged,
         changes.EventsChanged,
         changes.NoticesChanged,

@@ -15,7 +15,7 @@ class Day(Struct):
     name: str = "day"
     scope: str = "all"
     taken: int = 41_200
-    limit_tokens: int = 60_000
+    most: int = 60_000
     level: str = "ok"
 
 
@@ -51,7 +51,7 @@ def test_every_width_fits():
 
 
 def test_a_budget_that_counts_only_a_part_stands_beside_today():
-    said = line(140, Day(name="isolated", scope="isolated lane", taken=9_700, limit_tokens=20_000))
+    said = line(140, Day(name="isolated", scope="isolated lane", taken=9_700, most=20_000))
     assert "today 41.2k tok" in said
     assert "isolated 9.7k of 20.0k" in said
 

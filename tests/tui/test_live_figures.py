@@ -89,7 +89,8 @@ def test_a_full_context_and_a_falling_cache_stand_out():
 
 def budget(**fields):
     values = {
-        "name": "day", "window": "day", "scope": "all", "limit_tokens": 100, "held": 0, "committed": 40, "overrun": 0,
+        "name": "day", "unit": "tokens", "window": "day", "scope": "all", "limit": 100, "granted": 0, "held": 0,
+        "committed": 40, "overrun": 0, "unpriced": 0,
         "warn_at": 0.8, "action": "refuse", "window_start_ms": 0, "window_end_ms": NOON + DAY,
         "projection": Projection(50, 60, 70),
     }  # fmt: skip

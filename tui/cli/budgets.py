@@ -1,56 +1,76 @@
 """`qd budget ...`: limits are declared in the configuration; what is taken of them is in the ledger."""
 
 import argparse
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from engine.config.model import Lane, Window
+from engine.config.model import Budget, Lane, Window
 from engine.config.write import drop_entry, put_entry
 from engine.contract.orders import Nothing
 from engine.runtime.boards import BudgetRow, SubscriptionRow, budget_board, subscription_board
 from engine.runtime.client import Client
 from engine.runtime.settings import CHECKS, load_strict
 from state.errors import UsageError
-from tui.cli.verb import Context, Output, Verb, local, no_arguments, table, times
+from tui.cli.amounts import dollars, tokens
+from tui.cli.verb import Context, Output, Verb, fitted, local, no_arguments, page, table, times
+from tui.text import money, window_name
+from tui.text import tokens as short_tokens
+
+_KEYS = (
+    *("window", "tokens", "usd", "lane", "agent", "job", "task_type", "model", "source"),
+    *("warn_at", "action"),
+)
+_HINTS = get_type_hints(Budget)
+_SOURCES = get_args(get_args(_HINTS["source"])[0])
+_ACTIONS = get_args(_HINTS["action"])
 
 
 def _set_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="what to call it")
-    parser.add_argument("--window", choices=get_args(Window), help="hour, day, week or month")
-    parser.add_argument("--tokens", type=_tokens, help="the limit in each window, like 60000, 60k or 1.5M")
+    parser.add_argument("--window", choices=get_args(Window), help="run (each by itself), hour, 5h, day, week or month")
+    parser.add_argument("--tokens", type=tokens, help="the limit in each window, like 60000, 60k or 1.5M")
+    parser.add_argument("--usd", type=dollars, help="the limit in dollars, instead or beside")
     parser.add_argument("--lane", choices=get_args(Lane), help="count only this lane")
     parser.add_argument("--agent", help="count only this agent")
     parser.add_argument("--job", help="count only this job")
-    parser.add_argument("--source", help="count only this source: quarterdeck, claude_code or codex")
+    parser.add_argument("--task-type", help="count only this task type")
+    parser.add_argument("--model", help="count only this model")
+    parser.add_argument("--source", choices=_SOURCES, help="count only this source of usage")
     parser.add_argument("--warn-at", type=float, help="share of the limit from which to warn (0.8)")
-    parser.add_argument("--action", choices=("refuse", "warn"), help="what happens to a run that does not fit (refuse)")
-
-
-def _tokens(text: str) -> int:
-    scales = {"k": 1_000, "m": 1_000_000}
-    number, scale = (text[:-1], scales[text[-1].lower()]) if text[-1:].lower() in scales else (text, 1)
-    try:
-        return round(float(number) * scale)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of tokens; write it like 60000, 60k or 1.5M") from None
+    parser.add_argument("--action", choices=_ACTIONS, help="what happens to a run that does not fit (refuse)")
 
 
 def _set(context: Context) -> Output:
     options = context.options
     known = load_strict(context.home).budget.get(options.name)
-    if known is None and (options.window is None or options.tokens is None):
+    if known is None and (options.window is None or (options.tokens is None and options.usd is None)):
         raise UsageError(
-            "qd budget set: a new budget needs --window and --tokens", "for instance: --window day --tokens 60000"
+            "qd budget set: a new budget needs --window and --tokens or --usd",
+            "for instance: --window day --tokens 60000",
         )
-    keys = ("window", "tokens", "lane", "agent", "job", "source", "warn_at", "action")
-    values = {key: getattr(options, key) for key in keys if getattr(options, key) is not None}
+    values = {key: getattr(options, key) for key in _KEYS if getattr(options, key) is not None}
     put_entry(context.home.config_file, "budget", options.name, values, CHECKS)
     _tell_running_engine(context)
-    row = next(row for row in _board(context) if row.name == options.name)
-    window = "today" if row.window == "day" else f"this {row.window}"
-    text = f"Budget {row.name}: {row.taken:,} of {row.limit_tokens:,} tokens taken {window}, {row.scope}."
-    return Output(_row_view(row), text)
+    rows = [row for row in _board(context) if row.name == options.name]
+    text = f"Budget {options.name}: {' and '.join(map(_sum, rows))} {_when(rows[0].window)}, {rows[0].scope}."
+    return Output({"budgets": [_row_view(row) for row in rows]}, text)
+
+
+def _sum(row: BudgetRow) -> str:
+    limit = _amount(row, row.most)
+    if row.window == "run":
+        return limit
+    return f"{money(row.taken, short=False) if row.unit == 'microusd' else f'{row.taken:,}'} of {limit}"
+
+
+def _when(window: str) -> str:
+    said = {"day": "taken today", "5h": "taken in five hours", "run": "for each run"}
+    return said.get(window, f"taken this {window}")
+
+
+def _amount(row: BudgetRow, number: int) -> str:
+    return money(number, short=False) if row.unit == "microusd" else f"{number:,} tokens"
 
 
 def _list(context: Context) -> Output:
@@ -64,35 +84,54 @@ def _list(context: Context) -> Output:
 
 
 def _budget_table(board: list[BudgetRow]) -> str:
-    rows = [
-        (
-            row.name,
-            row.window,
-            row.scope,
-            f"{row.taken:,}",
-            f"{row.limit_tokens:,}",
-            f"{row.share:.0%}",
-            f"{row.held:,}",
-            f"{row.overrun:,}",
-            row.level,
-            local(row.window_end_ms),
-            f"{row.projection.likely:,}" if row.projection else "-",
-            local(row.projection.runs_out_ms) if row.projection else "-",
-        )
-        for row in board
-    ]
-    header = ("budget", "window", "counts", "taken", "limit", "share", "reserved", "overrun", "state", "resets")
-    return table((*header, "at the end", "runs out"), rows, right=(3, 4, 5, 6, 7, 10))
+    """Everything where that fits, else what tells whether there is room, else that in short."""
+    ways = [(_ALL, False), (_MAIN, False), *([(_MAIN, True), (_LEAST, True)] if page().short else [])]
+    return fitted((_table_of(board, columns, short) for columns, short in ways), page().width)
+
+
+_LEAST = ("budget", "counts", "taken", "limit", "share", "state", "resets")
+_MAIN = ("budget", "window", "counts", "taken", "limit", "share", "reserved", "action", "state", "resets")
+_ALL = (*_MAIN[:5], "granted", "share", "reserved", "overrun", *_MAIN[7:], "at the end", "runs out")
+_NUMBERS = ("taken", "limit", "granted", "share", "reserved", "overrun", "at the end")
+
+
+def _table_of(board: list[BudgetRow], columns: tuple[str, ...], short: bool) -> str:
+    rows = [[_cells(row, short)[name] for name in columns] for row in board]
+    return table(columns, rows, right=(columns.index(name) for name in _NUMBERS if name in columns))
+
+
+def _cells(row: BudgetRow, short: bool) -> dict[str, str]:
+    def said(number: int) -> str:
+        if row.unit == "microusd":
+            return money(number, short)
+        return short_tokens(number) if short else f"{number:,}"
+
+    going = row.projection
+    each = row.window == "run"
+    return {
+        "budget": row.name,
+        "window": row.window,
+        "counts": row.scope,
+        "taken": "each run" if each else said(row.taken) + ("+" if row.unpriced else ""),
+        "limit": said(row.most),
+        "granted": said(row.granted) if row.granted else "-",
+        "share": "-" if each else f"{row.share:.0%}",
+        "reserved": "-" if each else said(row.held),
+        "overrun": "-" if each else said(row.overrun),
+        "action": row.action,
+        "state": "-" if each else row.level,
+        "resets": "-" if each else local(row.window_end_ms),
+        "at the end": said(going.likely) if going else "-",
+        "runs out": local(going.runs_out_ms) if going else "-",
+    }
 
 
 def _window_table(windows: list[SubscriptionRow]) -> str:
     """The providers' own windows, as their clients logged them."""
-    from tui.text import tokens, window_name
-
     rows = [
         (
             f"{row.source} {window_name(row.window_minutes) or row.name}",
-            tokens(row.used_tokens) if row.kind == "block" else _percent(row.used_percent),
+            short_tokens(row.used_tokens) if row.kind == "block" else _percent(row.used_percent),
             "has reset" if row.state == "reset" else local(row.resets_ms),
             local(row.logged_ms) if row.kind == "limit" else "counted by us",
             row.plan or "-",
@@ -112,7 +151,7 @@ def _board(context: Context) -> list[BudgetRow]:
 
 def _row_view(row: BudgetRow) -> dict[str, Any]:
     projection = times(msgspec.structs.asdict(row.projection)) if row.projection else None
-    said = {"taken": row.taken, "free": row.free, "level": row.level, "projection": projection}
+    said = {"most": row.most, "taken": row.taken, "free": row.free, "level": row.level, "projection": projection}
     return times(msgspec.structs.asdict(row)) | said
 
 

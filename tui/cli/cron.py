@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from engine.config.model import BUILT_IN, Config
+from engine.config.rules import no_such
 from engine.config.write import drop_entry, put_entry
 from engine.contract.clock import iso
 from engine.contract.orders import FireJob, Nothing
@@ -13,8 +15,9 @@ from engine.runtime.boot import starts_after_boot
 from engine.runtime.client import Client
 from engine.runtime.settings import CHECKS, load_strict, machine_zone
 from engine.schedule.calendar import next_fires_ms, trigger
-from state.errors import Refused, UsageError
-from tui.cli.runs import duration, output_of_run
+from state.errors import NotFound, Refused, UsageError
+from tui.cli.amounts import duration
+from tui.cli.asking import output_of_run
 from tui.cli.verb import Context, Output, Verb, listed, local, no_arguments, table, times
 
 LETTERS = {
@@ -40,9 +43,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="what to call it")
     _when_arguments(parser)
     parser.add_argument("--agent", help="who does it (digest)")
-    parser.add_argument("--model", help="instead of --agent: a model whose adapter is built in, like digest")
     parser.add_argument(
-        "--session", choices=("isolated", "main"), default="isolated", help="fresh each time, or resumed"
+        "--model", help="which model, as the agent calls it; without --agent one that is built in: digest"
+    )
+    parser.add_argument("--task-type", help="what kind of work it is (the agent's, else cron)")
+    parser.add_argument("--tools", action="append", metavar="TOOLS", help="the only tools that it may use")
+    parser.add_argument("--skills", metavar="SET", help="the skill set that it is allowed; none is the empty one")
+    parser.add_argument(
+        "--session", choices=("isolated", "main"), help="fresh each time, or resumed (as the task type says)"
     )
     parser.add_argument("--workspace", help="the folder to work in (this one)")
     parser.add_argument(
@@ -50,7 +58,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--can-write", action="append", metavar="PATHS", help="what it may write")
     parser.add_argument("--task", help="what to do, in words")
-    parser.add_argument("--timeout", help="how long a run may take")
+    parser.add_argument("--timeout", type=_as_written, help="how long a run may take, like 60s or 10m")
+
+
+def _as_written(text: str) -> str:
+    """A duration that goes into the configuration as it was typed."""
+    duration(text)
+    return text
 
 
 def _add(context: Context) -> Output:
@@ -59,13 +73,16 @@ def _add(context: Context) -> Output:
     if options.name in config.job:
         raise Refused(f"there is a job '{options.name}' already", f"remove it first: qd cron remove {options.name}")
     _due(options, config.timezone)
-    if options.timeout is not None:
-        duration(options.timeout)
+    agent, model = _who(options.agent, options.model, config)
     values = {
         "every": options.every,
         "cron": options.cron,
         "zone": options.zone,
-        "agent": _agent(options.agent, options.model),
+        "agent": agent,
+        "model": model,
+        "task_type": options.task_type,
+        "tools": listed(options.tools) if options.tools else None,
+        "skills": options.skills,
         "session": options.session,
         "workspace": context.workspace(),
         "inject": listed(options.inject) or None,
@@ -80,14 +97,18 @@ def _add(context: Context) -> Output:
     return Output(_row_view(row), text)
 
 
-def _agent(agent: str | None, model: str | None) -> str:
-    if agent is not None and model is not None and agent != model:
-        raise UsageError("qd cron add: give --agent or --model, not both")
-    if model is not None and model not in ("digest", "command"):
+def _who(agent: str | None, model: str | None, config: Config) -> tuple[str, str | None]:
+    """The agent and the model. The built-in agents need none: their name may stand in its place."""
+    if agent is None and model in BUILT_IN:
+        return model, None
+    name = agent or "digest"
+    if name not in config.agents:
+        raise NotFound(*no_such("agent", name, config.agents))
+    if model is not None and config.agents[name].adapter == "digest":
         raise Refused(
             f"no adapter here speaks to the model '{model}'", "use --model digest, or --agent with one you declared"
         )
-    return agent or model or "digest"
+    return name, model
 
 
 def _due(options: argparse.Namespace, zone: str | None) -> Any:

@@ -14,7 +14,7 @@ from state import board, runs, sessions
 from state.database import Connection
 from state.errors import NotFound
 from tui.cli import generations
-from tui.cli.runs import run_view
+from tui.cli.run_view import run_view
 from tui.cli.sums import cost_cell, known_cost
 from tui.cli.verb import Context, Output, Page, Verb, exact, fitted, local, no_arguments, page, table, times
 from tui.text import tokens

@@ -1,47 +1,45 @@
-"""`qd skills ...`: what skills cost, and which sets allow them."""
+"""`qd skills ...`: what skills cost, which of them are held, and which sets allow them."""
 
 import argparse
-import os
 from typing import Any
 
 import msgspec
 
-from engine.config.model import Config
 from engine.config.write import drop_entry, put_entry
-from engine.context.skills import discover, skill_folders
 from engine.runtime.boards import skill_board
 from engine.runtime.settings import CHECKS, load_strict
 from state.skills import Skill
+from tui.cli.held_skills import found_here, pins_of, why_held
 from tui.cli.verb import Context, Output, Verb, listed, no_arguments, table
 
 
-def _found(config: Config) -> list[Skill]:
-    """Looked up now: needs neither engine nor state."""
-    workspaces = [os.getcwd(), *(agent.workspace for agent in config.agents.values() if agent.workspace)]  # noqa: PTH109
-    return discover(skill_folders(os.environ, workspaces, config.skills.folders))
-
-
 def _list(context: Context) -> Output:
+    """Looked up now; needs no engine."""
     config = load_strict(context.home)
-    found = _found(config)
+    found = found_here(config)
+    held = why_held(found, pins_of(context))
     sets = skill_board(None, config)
     by_name = {skill.name: skill for skill in reversed(found)}
     data = {
-        "skills": [msgspec.structs.asdict(skill) for skill in found],
+        "skills": [msgspec.structs.asdict(skill) | {"held": held.get(skill.path)} for skill in found],
         "sets": [_set_view(row.name, row.skills, row.used_by, by_name) for row in sets],
     }
-    rows = [(s.name, s.meta_tokens, s.body_tokens, s.origin, s.problem or s.path) for s in found]
+    rows = [(s.name, s.meta_tokens, s.body_tokens, s.origin, _where(s, held.get(s.path))) for s in found]
     skills_table = table(("skill", "meta", "body", "origin", "where"), rows, right=(1, 2)) if rows else _NONE
     shown = [
         (view["name"], len(view["skills"]), view["meta_tokens"], ", ".join(view["used_by"]), ", ".join(view["missing"]))
         for view in data["sets"]
     ]
-    return Output(
-        data, f"{skills_table}\n\n{table(('set', 'skills', 'meta', 'used by', 'missing'), shown, right=(1, 2))}"
-    )
+    sets_table = table(("set", "skills", "meta", "used by", "missing"), shown, right=(1, 2))
+    hint = f"\n\n{len(held)} held until you allow it: qd skills diff NAME, qd skills allow NAME" if held else ""
+    return Output(data, f"{skills_table}\n\n{sets_table}{hint}")
 
 
 _NONE = "No skills found. A skill is a folder with a SKILL.md, for instance in .claude/skills or ~/.agents/skills."
+
+
+def _where(skill: Skill, held: str | None) -> str:
+    return skill.problem or (f"HELD: {held}" if held else skill.path)
 
 
 def _set_view(name: str, skills: tuple[str, ...], used_by: tuple[str, ...], found: dict[str, Skill]) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def _set(context: Context) -> Output:
         config = put_entry(
             context.home.config_file, "agent", agent, {"adapter": adapter, "skills": options.name}, CHECKS
         )
-    found = {skill.name: skill for skill in reversed(_found(config))}
+    found = {skill.name: skill for skill in reversed(found_here(config))}
     row = next(row for row in skill_board(None, config) if row.name == options.name)
     view = _set_view(row.name, row.skills, row.used_by, found)
     missing = f" Not found here: {', '.join(view['missing'])}." if view["missing"] else ""

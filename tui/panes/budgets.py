@@ -9,7 +9,7 @@ from tui import actions
 from tui.panes.messages import DeleteAsked, LookedAtOnly, SheetAsked, ask
 from tui.panes.pane import Pane
 from tui.panes.sessions import SOURCE_WORDS
-from tui.text import STALE_MS, age, left, moment, percent, short_path, tokens, window_name
+from tui.text import STALE_MS, age, amount, left, moment, money, percent, short_path, tokens, window_name
 from tui.theme import Palette, Tone
 from tui.views import BudgetBoard
 from tui.widgets.cells import Cell, Column, span
@@ -34,18 +34,21 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
         Column("", METER, drop=2),
         Column("limit", 6, "right"),
         Column("at the end", 13, drop=1),
-        Column("likely, low-high", 20, "right", drop=3),
-        Column("window", 32, drop=4),
-        Column("counts", 22, drop=5),
-        Column("reserved", 8, "right", drop=6),
-        Column("overrun", 8, "right", drop=7),
-        Column("warns", 5, "right", drop=8),
-        Column("at limit", 8, drop=9),
+        Column("action", 6, drop=3),
+        Column("likely, low-high", 20, "right", drop=4),
+        Column("window", 28, drop=5),
+        Column("counts", 22, drop=6),
+        Column("reserved", 8, "right", drop=7),
+        Column("granted", 7, "right", drop=8),
+        Column("overrun", 8, "right", drop=9),
+        Column("no price", 8, "right", drop=10),
+        Column("warns", 5, "right", drop=11),
     )
     TEACHING = (
-        "No budgets yet. A budget limits tokens in each",
-        "hour, day, week or month, and is reserved before",
-        "a run starts: one that does not fit is refused.",
+        "No budgets yet. A budget limits tokens or dollars",
+        "per run, hour, day, week or month. What a run may",
+        "cost is reserved first; one that does not fit is",
+        "refused, or waits, as the budget says.",
         "Press n to set one.",
     )
 
@@ -60,31 +63,38 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
         self.show((*board.rows, *board.windows))
 
     def number(self, rows: Sequence[Any]) -> int:
-        """The declared ones."""
-        return sum(not is_window(row) for row in rows)
+        """The declared ones, each counted once."""
+        return len({row.name for row in rows if not is_window(row)})
 
     def key(self, row: Any) -> Hashable:
-        return (row.source, row.provider_home, row.name) if is_window(row) else row.name
+        return (row.source, row.provider_home, row.name) if is_window(row) else (row.name, row.unit)
 
     def cells(self, row: Any) -> Sequence[Cell]:
         return self._window_cells(row) if is_window(row) else self._budget_cells(row)
 
     def _budget_cells(self, row: "BudgetRow") -> Sequence[Cell]:
-        tone = _TONES.get(row.level, "text")
+        per_run = row.window == "run"
         return (
             span(row.name),
-            span(tokens(row.taken), tone),
-            meter(row.committed + row.overrun, row.held, row.limit_tokens, row.level, METER),
-            span(tokens(row.limit_tokens)),
+            span("-", "dim") if per_run else span(taken(row), _TONES.get(row.level, "text")),
+            () if per_run else meter(row.committed + row.overrun, row.held, row.most, row.level, METER),
+            span(amount(row.unit, row.most), "accent" if row.granted else "text"),
             outlook(row, self.now_ms, self.zone),
-            band(row),
-            span(f"{row.window}, {left(row.window_end_ms, self.now_ms)}" if self.now_ms else row.window, "dim"),
-            span(row.scope, "dim"),
-            span(tokens(row.held), "accent" if row.held else "dim"),
-            span(tokens(row.overrun), "warn" if row.overrun else "dim"),
-            span(f"{row.warn_at:.0%}", "dim"),
             span(row.action, "dim"),
+            band(row),
+            span(self._window(row), "dim"),
+            span(row.scope, "dim"),
+            span(amount(row.unit, row.held), "accent" if row.held else "dim"),
+            span(f"+{amount(row.unit, row.granted)}" if row.granted else "-", "accent" if row.granted else "dim"),
+            span(amount(row.unit, row.overrun), "warn" if row.overrun else "dim"),
+            span(f"{row.unpriced:,}" if row.unit == "microusd" else "-", "warn" if row.unpriced else "dim"),
+            span(f"{row.warn_at:.0%}", "dim"),
         )
+
+    def _window(self, row: "BudgetRow") -> str:
+        if row.window == "run":
+            return "each run by itself"
+        return f"{row.window}, {left(row.window_end_ms, self.now_ms)}" if self.now_ms else row.window
 
     def _window_cells(self, row: "SubscriptionRow") -> Sequence[Cell]:
         share = None if row.used_percent is None else row.used_percent / 100
@@ -98,14 +108,14 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
             () if share is None else meter(round(share * 1000), 0, 1000, level, METER),
             span("-" if row.kind == "block" else "100%", "dim"),
             span(resets(row, self.now_ms, self.zone), "dim"),
-            (),
+            *((),) * 2,
             span(window_words(row, self.now_ms, self.zone), "dim"),
             span(whose, "dim"),
-            *((),) * 4,
+            *((),) * 5,
         )
 
     def note(self) -> Cell:
-        full = [row.name for row in self.budgets if row.level == "full"]
+        full = dict.fromkeys(row.name for row in self.budgets if row.level == "full" and row.window != "run")
         if full:
             return ((f"full: {', '.join(full)}", "bad"),)
         if not self.all_rows:
@@ -141,9 +151,16 @@ def is_window(row: Any) -> bool:
     return hasattr(row, "provider_home")
 
 
+def taken(row: "BudgetRow") -> str:
+    """`41.2k`, `$11.20`, `$11.2+` when responses without a price are not in it."""
+    return f"{money(row.taken)}+" if row.unpriced else amount(row.unit, row.taken)
+
+
 def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
     """`> 18:40`: it runs out then, before its window ends. `~52.0k`: it will likely hold that. `ok`: nothing more.
-    `-`: too few hours have been counted to tell."""
+    `-`: too few hours have been counted to tell. `per run`: each run has the limit for itself."""
+    if row.window == "run":
+        return span("per run", "dim")
     if row.level == "full":
         return span("full", "bad")
     if row.projection is None:
@@ -151,16 +168,17 @@ def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
     if row.projection.runs_out_ms is not None:
         return span(f"> {moment(row.projection.runs_out_ms, now_ms, zone)}", "warn")
     if row.projection.likely > row.taken:
-        return span(f"~{tokens(row.projection.likely)}", "text")
+        return span(f"~{amount(row.unit, row.projection.likely)}", "text")
     return span("ok", "dim")
 
 
 def band(row: "BudgetRow") -> Cell:
-    """`52.0k, 44.1k-61.2k`, or `-`."""
+    """`52.0k, 44.1k-61.2k`, `$3.20, $2.10-$4.00`, or `-`."""
     found = row.projection
     if found is None:
         return span("-", "dim")
-    return span(f"{tokens(found.likely)}, {tokens(found.low)}-{tokens(found.high)}", "dim")
+    low, likely, high = (amount(row.unit, number) for number in (found.low, found.likely, found.high))
+    return span(f"{likely}, {low}-{high}", "dim")
 
 
 def window_title(row: "SubscriptionRow") -> str:

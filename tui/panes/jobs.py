@@ -23,6 +23,8 @@ SLOT_LETTERS: dict[str, tuple[str, Tone]] = {
     "overlap": ("o", "warn"),
     "paused": ("p", "dim"),
     "interrupted": ("i", "bad"),
+    "asking": ("!", "warn"),
+    "waiting": ("z", "accent"),
 }
 
 
@@ -75,6 +77,9 @@ class JobsPane(Pane["JobRow"]):
     def letter(self, row: "JobRow") -> tuple[str, Tone]:
         if row.live_run_id is not None:
             return ">", "accent"
+        held_up = {slot.state for slot in row.slots} & {"asking", "waiting"}
+        if held_up:
+            return SLOT_LETTERS["asking" if "asking" in held_up else "waiting"]
         return (".", "dim") if row.enabled else ("p", "warn")
 
     def note(self) -> Cell:

@@ -29,6 +29,41 @@ class ResetAsked(Message):
 @dataclass
 class StopAsked(Message):
     run_id: int
+    waits: bool = False
+    """It has not started: it is withdrawn."""
+
+
+@dataclass
+class InboxAsked(Message):
+    """What waits for the operator's word is to be shown."""
+
+
+@dataclass
+class DecisionAsked(Message):
+    """A question is to be answered, after a confirmation; `sha256` is that of what was shown."""
+
+    approval_id: int
+    approve: bool
+    sha256: str
+    title: str
+    what: tuple[str, ...]
+
+
+@dataclass
+class SkillOpened(Message):
+    name: str
+    path: str
+    why: str
+    """Why it must be allowed anew; empty when it need not."""
+
+
+@dataclass
+class AllowAsked(Message):
+    """A skill is to be allowed exactly as it was shown, after a confirmation."""
+
+    name: str
+    path: str
+    sha256: str
 
 
 @dataclass

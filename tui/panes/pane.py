@@ -127,6 +127,10 @@ class Pane(Vertical, Generic[R]):
     def on_table_cursor_moved(self) -> None:
         self.refresh_bindings()
 
+    def step_inside(self, by: int) -> bool:
+        """Go to another list of the same pane. Returns whether there was one to go to."""
+        return False
+
     async def action_filter(self) -> None:
         """Open the filter; typing narrows at once, enter keeps it, esc drops it."""
         if self.query("Input"):

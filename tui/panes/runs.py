@@ -18,10 +18,20 @@ OUTCOME_TONES: dict[str, Tone] = {
     "interrupted": "bad",
     "cancelled": "warn",
     "refused": "warn",
+    "budget_reached": "warn",
 }
+WAITING_WORDS = {
+    "approval": "your word",
+    "budget": "room in a budget",
+    "claim": "another run's claim",
+    "slot": "a free place",
+}
+"""What a run waits for, in a sentence."""
+WAITS_SHORT = {"approval": "your word", "budget": "budget", "claim": "claim", "slot": "place"}
+"""What a run waits for, in a cell."""
 RUN_COLUMNS = (
     Column("run", 5, "right"),
-    Column("outcome", 15),
+    Column("outcome", 16),
     Column("what it was asked, else what it said", 16, grows=True),
     Column("agent", 10, drop=2),
     Column("trigger", 10, drop=4),
@@ -52,7 +62,7 @@ class RunsPane(Pane[Run]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         row = self.table.selected
-        if row is not None and action == "stop" and not row.live:
+        if row is not None and action == "stop" and not row.open:
             return False
         return super().check_action(action, parameters)
 
@@ -65,7 +75,7 @@ class RunsPane(Pane[Run]):
 
     def action_stop(self) -> None:
         if row := self.table.selected:
-            self.post_message(StopAsked(row.id))
+            self.post_message(StopAsked(row.id, waits=not row.live))
 
 
 def run_cells(run: Run, now_ms: int) -> Sequence[Cell]:
@@ -88,8 +98,15 @@ def outcome_words(run: Run) -> tuple[str, Tone]:
     """How it ended, or in which state it is."""
     if run.live:
         return run.state, "accent"
+    if run.state == "waiting":
+        return f"waits: {WAITS_SHORT.get(run.waits_for or '', run.waits_for)}", waits_tone(run)
     outcome = run.outcome or run.state
     return outcome.replace("_", " "), OUTCOME_TONES.get(outcome, "text")
+
+
+def waits_tone(run: Run) -> Tone:
+    """The operator's word is the operator's to give; what comes by itself is only told."""
+    return "warn" if run.waits_for == "approval" else "accent"
 
 
 def took(run: Run, now_ms: int) -> str:

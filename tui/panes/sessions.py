@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SOURCE_WORDS = {"claude_code": "claude"}
 FULL_FROM = 0.8
 """A context that is fuller stands out: it will be compacted, or refused."""
-_TONES: dict[str, Tone] = {">": "accent", "o": "dim", ".": "dim"}
+_TONES: dict[str, Tone] = {"!": "warn", ">": "accent", "o": "dim", ".": "dim"}
 
 
 class SessionsPane(Pane[BoardRow]):
@@ -55,12 +55,16 @@ class SessionsPane(Pane[BoardRow]):
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
         self.waiting: frozenset[int] = frozenset()
+        self.asking: frozenset[int] = frozenset()
+        self.waiting_runs: Mapping[int, int] = {}
+        """By session, its newest run where that one waits."""
         self.scanning = ""
         self.cache: Mapping[int, CacheFigures] = {}
         self._user = str(Path("~").expanduser())
 
     def take(self, board: SessionBoard) -> None:
         self.waiting, self.cache, self.scanning = board.waiting, board.cache, board.scanning
+        self.asking, self.waiting_runs = board.asking, board.runs
         self.show(board.rows)
 
     def key(self, row: BoardRow) -> Hashable:
@@ -98,6 +102,8 @@ class SessionsPane(Pane[BoardRow]):
 
     def letter(self, row: BoardRow) -> str:
         """The state of a session, in one character."""
+        if row.id in self.asking:
+            return "!"
         if row.live_run_id is not None:
             return ">"
         if row.id in self.waiting:
@@ -118,7 +124,7 @@ class SessionsPane(Pane[BoardRow]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         row = self.table.selected
         if row is not None and (
-            (action == "reset" and row.agent is None) or (action == "stop" and row.live_run_id is None)
+            (action == "reset" and row.agent is None) or (action == "stop" and self._open_run(row) is None)
         ):
             return False
         return super().check_action(action, parameters)
@@ -136,12 +142,18 @@ class SessionsPane(Pane[BoardRow]):
 
     def action_stop(self) -> None:
         row = self.table.selected
-        if row and row.live_run_id is not None:
-            self.post_message(StopAsked(row.live_run_id))
+        if row and (run_id := self._open_run(row)) is not None:
+            self.post_message(StopAsked(run_id, waits=row.live_run_id is None))
+
+    def _open_run(self, row: BoardRow) -> int | None:
+        """The run that can be stopped or withdrawn."""
+        return row.live_run_id if row.live_run_id is not None else self.waiting_runs.get(row.id)
 
     def _last(self, row: BoardRow) -> str:
         if row.live_run_id is not None:
             return row.live_trigger or "running"
+        if row.id in self.waiting_runs:
+            return "waits"
         return (row.last_outcome or "-").replace("_", " ")
 
 

@@ -1,13 +1,13 @@
 """Which skills may whom see, and what does that cost every prompt? Full size also lists every skill found here."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from state.skills import Skill
 from tui import actions
-from tui.panes.messages import AssignAsked, DeleteAsked, SheetAsked, ask
+from tui.panes.messages import AssignAsked, DeleteAsked, SheetAsked, SkillOpened, ask
 from tui.panes.pane import Pane
 from tui.text import plural, tokens
 from tui.theme import Palette
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from engine.runtime.boards import SkillSetRow
 
 _SKILL_COLUMNS = (
+    Column("", 1),
     Column("skill", 24),
     Column("meta", 6, "right"),
     Column("body", 6, "right"),
     Column("origin", 12, drop=1),
     Column("problem, else what it is for", 30, drop=2, grows=True),
 )
+_TITLE = 18
+"""Cells of the title before its note."""
 
 
 class SkillsPane(Pane["SkillSetRow"]):
@@ -53,8 +56,10 @@ class SkillsPane(Pane["SkillSetRow"]):
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
         self.found: tuple[Skill, ...] = ()
+        self.held: Mapping[str, str] = {}
+        """By path, why a skill must be allowed anew."""
         self.found_title = Lines(palette, classes="-found")
-        self.found_table: Table[Skill] = Table(_SKILL_COLUMNS, lambda skill: skill.path, _skill_cells, palette)
+        self.found_table: Table[Skill] = Table(_SKILL_COLUMNS, lambda skill: skill.path, self._skill_cells, palette)
         self.found_table.add_class("-found")
 
     def compose(self) -> ComposeResult:
@@ -63,8 +68,8 @@ class SkillsPane(Pane["SkillSetRow"]):
         yield self.found_table
 
     def take(self, board: SkillBoard) -> None:
-        self.found = board.found
-        self.found_table.show(board.found)
+        self.found, self.held = board.found, board.held
+        self.found_table.show(sorted(board.found, key=lambda skill: skill.path not in board.held))
         self._draw_found_title()
         self.show(board.sets)
 
@@ -87,6 +92,11 @@ class SkillsPane(Pane["SkillSetRow"]):
     def note(self) -> Cell:
         if not self.known:
             return ()
+        if self.held:
+            names = list(dict.fromkeys(skill.name for skill in self.found if skill.path in self.held))
+            said = f"! {plural(len(names), 'skill')} changed since you allowed it: {', '.join(names)}"
+            short = f"! changed: {', '.join(names)}"
+            return ((said if len(said) + _TITLE <= self.size.width else short, "warn"),)
         broken = sum(skill.problem is not None for skill in self.found)
         if broken:
             return ((f"{plural(broken, 'skill')} with a problem", "warn"),)
@@ -95,6 +105,10 @@ class SkillsPane(Pane["SkillSetRow"]):
         return ((f"{plural(len(self.found), 'skill')} found", "dim"),)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "look":
+            return super().check_action(action, parameters) if self._to_look_at() else False
+        if self.found_table.has_focus and action in ("edit", "assign", "delete"):
+            return super().check_action(action, parameters) if action == "edit" and self._to_look_at() else False
         row = self.table.selected
         if row is not None and row.name == "none" and action in ("edit", "assign", "delete"):
             return False
@@ -103,8 +117,31 @@ class SkillsPane(Pane["SkillSetRow"]):
     async def on_table_row_chosen(self) -> None:
         await self.action_edit()
 
+    async def action_look(self) -> None:
+        """Open the skill under the cursor; from the sets, the first one that must be allowed anew."""
+        if skill := self._to_look_at():
+            await ask(self.app, SkillOpened(skill.name, skill.path, self.held.get(skill.path, "")))
+
+    def _to_look_at(self) -> Skill | None:
+        if self.found_table.has_focus:
+            return self.found_table.selected
+        return next((skill for skill in self.found if skill.path in self.held), None)
+
+    def step_inside(self, by: int) -> bool:
+        """From the sets to the skills below them, or back, where both are there. Returns whether it went."""
+        tables = (self.table, self.found_table)
+        here, there = tables if by > 0 else reversed(tables)
+        if not self.has_class("-zoomed") or not here.has_focus or not self.found:
+            return False
+        self.screen.set_focus(there)
+        self.refresh_bindings()
+        return True
+
     async def action_edit(self) -> None:
-        if row := self.table.selected:
+        """The set under the cursor; a skill can only be looked at."""
+        if self.found_table.has_focus:
+            await self.action_look()
+        elif row := self.table.selected:
             await ask(self.app, SheetAsked("skill_set", row.name))
 
     async def action_new(self) -> None:
@@ -118,16 +155,17 @@ class SkillsPane(Pane["SkillSetRow"]):
         if row := self.table.selected:
             self.post_message(DeleteAsked("skill_set", row.name))
 
+    def _skill_cells(self, skill: Skill) -> Sequence[Cell]:
+        trouble = self.held.get(skill.path, "").removeprefix(f"{skill.path} ") or skill.problem
+        return (
+            span("!" if skill.path in self.held else " ", "warn"),
+            span(skill.name),
+            span(tokens(skill.meta_tokens)),
+            span(tokens(skill.body_tokens)),
+            span(skill.origin, "dim"),
+            span(trouble, "warn") if trouble else span(skill.description, "dim"),
+        )
+
     def _draw_found_title(self) -> None:
-        note = "  meta: carried by every prompt that is allowed the skill;  body: read when it is used"
+        note = "  tab goes here;  meta: carried by every prompt that is allowed the skill;  body: read when it is used"
         self.found_title.show([(("  Skills found", "head"), (f"  {len(self.found):,}", "dim"), (note, "dim"))])
-
-
-def _skill_cells(skill: Skill) -> Sequence[Cell]:
-    return (
-        span(skill.name),
-        span(tokens(skill.meta_tokens)),
-        span(tokens(skill.body_tokens)),
-        span(skill.origin, "dim"),
-        span(skill.problem, "warn") if skill.problem else span(skill.description, "dim"),
-    )

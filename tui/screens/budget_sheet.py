@@ -1,11 +1,13 @@
 """Set a limit, and see beside it what its present window has taken already."""
 
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from engine.config.model import Budget, Config, Window
+from engine.config.model import Budget, Config, Lane, Unit, Window
+from engine.config.rules import MOST_USD
 from tui import actions
 from tui.screens.sheet import Sheet, no_line
-from tui.text import left, moment, stamp
+from tui.text import amount_in_full, left, moment, stamp
 from tui.theme import Palette
 from tui.widgets.cells import Cell
 from tui.widgets.form import Field
@@ -14,7 +16,17 @@ from tui.widgets.meter import meter
 if TYPE_CHECKING:
     from engine.runtime.boards import BudgetRow
 
-SCOPES = ("lane", "agent", "job", "source")
+SCOPES = {
+    "lane": "lane",
+    "agent": "agent",
+    "job": "job",
+    "task type": "task_type",
+    "model": "model",
+    "source": "source",
+}
+"""Field to key: whose usage counts. Empty: everybody's."""
+SOURCES: tuple[str, ...] = get_args(get_args(get_type_hints(Budget)["source"])[0])
+ACTIONS: tuple[str, ...] = get_args(get_type_hints(Budget)["action"])
 TOO_EARLY = "known six hours after the first usage that it counts"
 _SUFFIXES = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
@@ -24,20 +36,10 @@ class BudgetSheet(Sheet):
 
     BINDINGS = actions.bindings("sheet")
 
-    def __init__(self, palette: Palette, config: Config, name: str, row: "BudgetRow | None") -> None:
-        budget = config.budget.get(name, Budget(window="day", tokens=0))
-        scope = " ".join(f"{key}={value}" for key in SCOPES if (value := getattr(budget, key)) is not None)
-        fields = (
-            Field("name", name, "what to call it: day"),
-            Field("window", budget.window if name else "", "hour, day, week or month", get_args(Window)),
-            Field("tokens", f"{budget.tokens}" if name else "", "the limit: 200000, 200k, 1.5M"),
-            Field("counts", scope, "empty: everything; else lane=isolated agent=coder job=NAME source=codex"),
-            Field("warn at", f"{budget.warn_at:g}" if name else "", "the share from which it warns: 0.8"),
-            Field("action", budget.action if name else "", "at the limit: refuse or warn", ("refuse", "warn")),
-        )
+    def __init__(self, palette: Palette, config: Config, name: str, rows: Sequence["BudgetRow"]) -> None:
         title = f"Budget {name}" if name else "New budget"
-        super().__init__(palette, title, f"written to [budget.{name or 'NAME'}]", fields)
-        self._config, self._old, self._row = config, name, row
+        super().__init__(palette, title, f"written to [budget.{name or 'NAME'}]", _fields(config, name))
+        self._config, self._old, self._rows = config, name, rows
 
     def judge(self) -> None:
         try:
@@ -57,12 +59,15 @@ class BudgetSheet(Sheet):
         if not self._old and values["name"] in self._config.budget:
             raise ValueError(f"there is a budget {values['name']} already")
         if (window := values["window"] or "day") not in get_args(Window):
-            raise ValueError(f"'{window}' is no window; use hour, day, week or month")
-        if (action := values["action"] or "refuse") not in ("refuse", "warn"):
-            raise ValueError("the action is refuse or warn")
-        scope = self._scope(values["counts"])
-        limit = parse_tokens(values["tokens"])
-        return {"window": window, "tokens": limit, "warn_at": _share(values["warn at"]), "action": action, **scope}
+            raise ValueError(f"'{window}' is no window; use {_one_of(get_args(Window))}")
+        if values["action"] not in ("", *ACTIONS):
+            raise ValueError(f"the action is {_one_of(ACTIONS)}")
+        tokens = parse_tokens(values["tokens"]) if values["tokens"] else None
+        usd = parse_usd(values["usd"]) if values["usd"] else None
+        if tokens is None and usd is None:
+            raise ValueError("give it a limit: tokens, usd or both")
+        said = {"warn_at": _share(values["warn at"]), "action": values["action"] or None}
+        return {"window": window, "tokens": tokens, "usd": usd, **said, **self._scope(values)}
 
     def action_save(self) -> None:
         """Write it, when it is good; the engine takes it up at once."""
@@ -75,33 +80,46 @@ class BudgetSheet(Sheet):
         self.flash("writing", "dim")
         self.deck.link.put_entry("budget", name, entry, lambda _: self.written(f"budget {name} is in force"))
 
-    def _scope(self, text: str) -> dict[str, str | None]:
-        scope: dict[str, str | None] = dict.fromkeys(SCOPES)
-        for word in text.split():
-            key, _, value = word.partition("=")
-            if key not in SCOPES or not value:
-                raise ValueError(f"'{word}' counts nothing; write lane=, agent=, job= or source= and a name")
-            scope[key] = value
-        return scope
+    def _scope(self, values: dict[str, str]) -> dict[str, str | None]:
+        known = {
+            "lane": get_args(Lane),
+            "agent": self._config.agents,
+            "job": self._config.job,
+            "task type": self._config.task_types,
+            "source": SOURCES,
+        }
+        for field, names in known.items():
+            if values[field] and values[field] not in names:
+                raise ValueError(f"there is no {field} '{values[field]}'; known: {', '.join(names) or 'none'}")
+        return {key: values[field] or None for field, key in SCOPES.items()}
 
     def _books(self) -> list[Cell]:
-        limit = parse_tokens(self.form.values["tokens"])
-        row = self._row
-        if row is None:
-            return [
-                ((f"{limit:,} tokens in each {self.form.values['window'] or 'day'}", "text"), (", from now on", "dim"))
-            ]
-        level = "full" if row.taken >= limit else "warn" if row.taken >= limit * row.warn_at else "ok"
+        """Of each unit that has a limit; what the fields say now is held against what was spent already."""
+        values = self.form.values
+        limits: dict[Unit, int] = {}
+        if values["tokens"]:
+            limits["tokens"] = parse_tokens(values["tokens"])
+        if values["usd"]:
+            limits["microusd"] = round(parse_usd(values["usd"]) * 1_000_000)
+        window = values["window"] or "day"
+        rows = {row.unit: row for row in self._rows if row.window == window}
+        lines: list[Cell] = []
+        for unit, limit in limits.items():
+            row = rows.get(unit)
+            lines += self._book(row, limit) if row and window != "run" else _from_now(unit, limit, window)
+        return lines
+
+    def _book(self, row: "BudgetRow", limit: int) -> list[Cell]:
+        most, unit = limit + row.granted, row.unit
+        level = "full" if row.taken >= most else "warn" if row.taken >= most * row.warn_at else "ok"
+        granted = f", {amount_in_full(unit, row.granted)} of it granted by you" if row.granted else ""
         return [
-            (("this window  ", "dim"), *meter(row.committed + row.overrun, row.held, limit, level, 32)),
-            (("taken        ", "dim"), (f"{row.taken:,} of {limit:,}", "text")),
-            (("reserved     ", "dim"), (f"{row.held:,}", "text"), ("   by live runs", "dim")),
-            (("committed    ", "dim"), (f"{row.committed:,}", "text"), ("   spent as reserved", "dim")),
-            (
-                ("overrun      ", "dim"),
-                (f"{row.overrun:,}", "text"),
-                ("   spent beyond a reservation, or observed", "dim"),
-            ),
+            (("this window  ", "dim"), *meter(row.committed + row.overrun, row.held, most, level, 32)),
+            _line("taken", _pair(unit, row.taken, most), granted),
+            _line("reserved", _number(unit, row.held), "   by live runs"),
+            _line("committed", _number(unit, row.committed), "   spent as reserved"),
+            _line("overrun", _number(unit, row.overrun), "   spent beyond a reservation, or observed"),
+            *_no_price(row),
             self._at_the_end(row),
             (("until        ", "dim"), (stamp(row.window_end_ms, self.deck.zone), "text"), self._left(row)),
         ]
@@ -109,14 +127,78 @@ class BudgetSheet(Sheet):
     def _at_the_end(self, row: "BudgetRow") -> Cell:
         found = row.projection
         if found is None:
-            return (("at the end   ", "dim"), ("-", "dim"), (f"   {TOO_EARLY}", "dim"))
+            return _line("at the end", "-", f"   {TOO_EARLY}")
         out_ms = found.runs_out_ms
         out = f", runs out {moment(out_ms, self.now_ms, self.deck.zone)}" if out_ms is not None and self.now_ms else ""
-        band = f"   likely; low-high {found.low:,}-{found.high:,}{out}"
-        return (("at the end   ", "dim"), (f"{found.likely:,}", "text"), (band, "dim"))
+        low, high = _number(row.unit, found.low), _number(row.unit, found.high)
+        return _line("at the end", _number(row.unit, found.likely), f"   likely; low-high {low}-{high}{out}")
 
     def _left(self, row: "BudgetRow") -> tuple[str, Any]:
         return (f"   {left(row.window_end_ms, self.now_ms)}" if self.now_ms else "", "dim")
+
+
+_PLAIN = Budget(window="day")
+"""What holds where nothing is said."""
+
+
+def _fields(config: Config, name: str) -> tuple[Field, ...]:
+    budget = config.budget.get(name, _PLAIN)
+    said = {field: getattr(budget, key) or "" for field, key in SCOPES.items()}
+    tokens = "" if budget.tokens is None else f"{budget.tokens}"
+    usd = "" if budget.usd is None else f"{budget.usd:.10g}"
+    return (
+        Field("name", name, "what to call it: day"),
+        Field("window", budget.window if name else "", "day", get_args(Window), beside=True),
+        Field("tokens", tokens, "200000, 200k, 1.5M"),
+        Field("usd", usd, "dollars: 40, 0.50", beside=True),
+        Field("lane", said["lane"], "both", get_args(Lane)),
+        Field("agent", said["agent"], "all", tuple(config.agents), beside=True),
+        Field("job", said["job"], "all", tuple(config.job)),
+        Field("task type", said["task type"], "all", tuple(config.task_types), beside=True),
+        Field("model", said["model"], "all"),
+        Field("source", said["source"], "all", SOURCES, beside=True),
+        Field(
+            "warn at", "" if budget.warn_at == _PLAIN.warn_at else f"{budget.warn_at:g}", "0.8, the share of the limit"
+        ),
+        Field("action", "" if budget.action == _PLAIN.action else budget.action, "refuse", ACTIONS, beside=True),
+    )
+
+
+def _from_now(unit: Unit, limit: int, window: str) -> list[Cell]:
+    each = "each run by itself" if window == "run" else f"each {'five hours' if window == '5h' else window}"
+    return [((f"{amount_in_full(unit, limit)} for {each}", "text"), (", from now on", "dim"))]
+
+
+def _no_price(row: "BudgetRow") -> list[Cell]:
+    return [_line("no price", f"{row.unpriced:,}", "   responses that are in none of these")] if row.unpriced else []
+
+
+def _pair(unit: Unit, part: int, whole: int) -> str:
+    return f"{_number(unit, part)} of {_number(unit, whole)}"
+
+
+def _number(unit: Unit, number: int) -> str:
+    """The sign of money says what it is; the rest are tokens."""
+    return amount_in_full(unit, number).removesuffix(" tokens")
+
+
+def _line(name: str, said: str, beside: str) -> Cell:
+    return ((f"{name:<13}", "dim"), (said, "text"), (beside, "dim"))
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def parse_usd(text: str) -> float:
+    """`$0.10`, `40`, `1,200`. Raises ValueError."""
+    try:
+        usd = float(text.strip().removeprefix("$").replace(",", ""))
+    except ValueError:
+        raise ValueError(f"'{text}' is no amount of dollars; write it like 40 or 0.50") from None
+    if not 0 <= usd <= MOST_USD:
+        raise ValueError(f"'{text}' is no limit that makes sense")
+    return usd
 
 
 def parse_tokens(text: str) -> int:

@@ -16,6 +16,8 @@ _PLACES = {
     "table": "lists",
     "session": "session",
     "run": "run",
+    "inbox": "inbox",
+    "skill": "skill",
     "page": "pages",
     "sheet": "sheets",
     "spawn": "spawn sheet",

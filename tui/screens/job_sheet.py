@@ -13,6 +13,8 @@ from tui.widgets.cells import Cell
 from tui.widgets.form import Field
 
 FIRES_SHOWN = 5
+NOTHING = "none"
+"""In `inject`: no file, whatever the agent or the task type says."""
 
 
 class JobSheet(Sheet):
@@ -22,20 +24,10 @@ class JobSheet(Sheet):
 
     def __init__(self, palette: Palette, config: Config, name: str, workspace: str) -> None:
         job = config.job.get(name, Job(workspace=workspace))
-        fields = (
-            Field("name", name, "what to call it: health-check"),
-            Field("every", job.every or "", "an interval, counted from now: 10m"),
-            Field("cron", job.cron or "", "or five cron fields: 0 7 * * 1-5"),
-            Field("agent", job.agent, "who does it", tuple(config.agents)),
-            Field("lane", job.session, "isolated: afresh each time; main: its own conversation", ("isolated", "main")),
-            Field("workspace", job.workspace or "", "the folder it works in; empty: the agent's"),
-            Field("inject", " ".join(job.inject), "files for its prompt, apart by blanks"),
-            Field("task", job.task, "what to do, in words"),
-            Field("timeout", job.timeout or "", "for instance 5m; empty: the agent's"),
-        )
+        fields = _fields(config, name, job)
         title = f"Job {name}" if name else "New job"
         super().__init__(palette, title, f"written to [job.{name or 'NAME'}]", fields)
-        self._config, self._old, self._zone = config, name, job.zone
+        self._config, self._old = config, name
         self.problem = ""
 
     def judge(self) -> None:
@@ -55,9 +47,11 @@ class JobSheet(Sheet):
     def _entry(self) -> dict[str, Any]:
         """The keys to write; what is empty is taken out, so that its default holds."""
         values = self.form.values
-        entry: dict[str, Any] = {key: values[key] or None for key in ("every", "cron", "workspace", "task", "timeout")}
-        inject = tuple(values["inject"].split())
-        return entry | {"agent": values["agent"] or None, "session": values["lane"] or None, "inject": inject or None}
+        plain = ("every", "cron", "zone", "agent", "workspace", "task", "timeout")
+        entry: dict[str, Any] = {key: values[key] or None for key in plain}
+        inject = () if values["inject"] == NOTHING else tuple(values["inject"].split()) or None
+        entry |= {"session": values["lane"] or None, "task_type": values["task type"] or None, "inject": inject}
+        return entry | {"can_write": tuple(values["can write"].split()) or None}
 
     def _fires(self) -> list[Cell]:
         from engine.runtime.settings import zone_name
@@ -68,7 +62,7 @@ class JobSheet(Sheet):
             return [no_line("job", self.problem)]
         values, now_ms = self.form.values, time.time_ns() // 1_000_000
         try:
-            trig = trigger(values["every"] or None, values["cron"] or None, self._zone or zone_name(self._config))
+            trig = trigger(values["every"] or None, values["cron"] or None, values["zone"] or zone_name(self._config))
         except ValueError as error:
             self.problem = str(error)
             return [no_line("when", self.problem)]
@@ -95,13 +89,44 @@ class JobSheet(Sheet):
             return "give it a name"
         if values["name"] != self._old and values["name"] in self._config.job:
             return f"there is a job {values['name']} already"
-        if values["agent"] not in self._config.agents:
+        if values["agent"] and values["agent"] not in self._config.agents:
             return f"there is no agent '{values['agent']}'; known: {', '.join(self._config.agents)}"
         if values["lane"] not in ("", "isolated", "main"):
-            return "the lane is isolated or main"
+            return "the lane is isolated or main; empty: as the task type says"
+        if values["task type"] and values["task type"] not in self._config.task_types:
+            return f"there is no task type '{values['task type']}'; known: {', '.join(self._config.task_types)}"
+        if not _is_zone(values["zone"]):
+            return f"there is no zone '{values['zone']}'; write it like Europe/Berlin"
         if self._old and values["name"] != self._old:
             return f"a job keeps its name: leave it at {self._old}, or write a new one with n"
         return _timeout_problem(values["timeout"])
+
+
+def _fields(config: Config, name: str, job: Job) -> tuple[Field, ...]:
+    inject = "" if job.inject is None else " ".join(job.inject) or NOTHING
+    return (
+        Field("name", name, "what to call it: health-check"),
+        Field("every", job.every or "", "an interval, from now on: 10m"),
+        Field("cron", job.cron or "", "or: 0 7 * * 1-5", beside=True),
+        Field("agent", job.agent, "digest", tuple(config.agents)),
+        Field("zone", job.zone or "", "as all of them", beside=True),
+        Field("task type", job.task_type or "", "the agent's, else cron", tuple(config.task_types)),
+        Field("lane", job.session or "", "as the task type says", ("isolated", "main"), beside=True),
+        Field("workspace", job.workspace or "", "the folder it works in; empty: the agent's"),
+        Field("inject", inject, "files for its prompt, or none"),
+        Field("can write", " ".join(job.can_write), "paths that it may write", beside=True),
+        Field("task", job.task, "what to do, in words"),
+        Field("timeout", job.timeout or "", "for instance 5m; empty: as the agent or the task type says"),
+    )
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return not name or bool(ZoneInfo(name).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def _timeout_problem(text: str) -> str:

@@ -11,7 +11,7 @@ from tui import actions, changes
 from tui.clean import clean
 from tui.panes.budgets import BudgetsPane
 from tui.panes.jobs import JobsPane
-from tui.panes.messages import SpawnAsked, UndoAsked, ask
+from tui.panes.messages import InboxAsked, SpawnAsked, UndoAsked, ask
 from tui.panes.pane import AnyPane
 from tui.panes.runs import RunsPane
 from tui.panes.sessions import SessionsPane
@@ -60,6 +60,8 @@ class Overview(DeckScreen):
         self._engine = EngineStatus("none")
         self._spend: Spend | None = None
         self._day: Any = None
+        self._asked = self._held = 0
+        """Questions and skills that wait for the operator's word."""
         self._zone: tzinfo | None = None
         self._own: dict[str, Notice] = {}
         self._stored: tuple[Notice, ...] = ()
@@ -92,12 +94,17 @@ class Overview(DeckScreen):
             case changes.JobsChanged():
                 self.panes["jobs"].show(change.rows)
             case changes.BudgetsChanged():
-                days = (row for row in change.board.rows if row.window == "day")
-                self._day = max(days, key=lambda row: row.limit_tokens, default=None)
+                days = (row for row in change.board.rows if (row.window, row.unit) == ("day", "tokens"))
+                self._day = max(days, key=lambda row: row.most, default=None)
                 self.pane(BudgetsPane).take(change.board)
                 self._draw_header()
             case changes.SkillsChanged():
                 self.pane(SkillsPane).take(change.board)
+                self._held = len(change.board.held)
+                self._draw_header()
+            case changes.InboxChanged():
+                self._asked = len(change.rows)
+                self._draw_header()
             case changes.RunsChanged():
                 self.panes["runs"].show(change.rows)
             case changes.EventsChanged():
@@ -201,17 +208,22 @@ class Overview(DeckScreen):
     async def action_spawn(self) -> None:
         await ask(self.app, SpawnAsked())
 
+    async def action_inbox(self) -> None:
+        await ask(self.app, InboxAsked())
+
     def action_undo(self) -> None:
         self.post_message(UndoAsked())
 
     def _step(self, by: int) -> None:
+        if self.focused_pane.step_inside(by):
+            return
         names = [name for name in self.panes if self.zoomed is not None or name != "runs"]
         here = names.index(self.focused_pane.CONTEXT)
         self.go_to(names[(here + by) % len(names)])
 
     def _draw_header(self) -> None:
-        width = self.size.width
-        self.header.show([header_line(self._host, self._engine, self._spend, self._day, self.now_ms, width)])
+        width, needs = self.size.width, self._asked + self._held
+        self.header.show([header_line(self._host, self._engine, self._spend, self._day, self.now_ms, width, needs)])
 
     def _draw_burn(self) -> None:
         if self._spend is None:

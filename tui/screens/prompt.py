@@ -15,7 +15,8 @@ from tui.widgets.line_input import LineInput
 from tui.widgets.lines import Lines
 
 HISTORY_CAP = 200
-PLACES = {name: name for _, name, _ in actions.PANES} | {"cron": "jobs", "help": "help", "keys": "help", "quit": "quit"}
+_MORE = {"cron": "jobs", "inbox": "inbox", "approvals": "inbox", "help": "help", "keys": "help", "quit": "quit"}
+PLACES = {name: name for _, name, _ in actions.PANES} | _MORE
 """Words that go somewhere instead of running a verb."""
 
 

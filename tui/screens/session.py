@@ -21,7 +21,7 @@ from tui.widgets.table import Table
 
 _COLUMNS = (
     Column("run", 5, "right"),
-    Column("outcome", 15),
+    Column("outcome", 16),
     Column("conversation: why resumed or fresh", 34, grows=True),
     Column("gen", 3, "right", drop=5),
     Column("what it was asked", 24, drop=4),
@@ -110,7 +110,7 @@ class SessionScreen(DeckScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "open" and self.table.selected is None:
             return False
-        if action == "stop" and self._live is None:
+        if action == "stop" and self._open is None:
             return False
         if action == "reset" and (self.detail is None or self.detail.session.agent is None):
             return False
@@ -130,8 +130,8 @@ class SessionScreen(DeckScreen):
         self.post_message(ResetAsked(self.session_id))
 
     def action_stop(self) -> None:
-        if live := self._live:
-            self.post_message(StopAsked(live.id))
+        if run := self._open:
+            self.post_message(StopAsked(run.id, waits=not run.live))
 
     def action_undo(self) -> None:
         self.post_message(UndoAsked())
@@ -141,9 +141,9 @@ class SessionScreen(DeckScreen):
         self.dismiss()
 
     @property
-    def _live(self) -> Run | None:
+    def _open(self) -> Run | None:
         runs: Sequence[Run] = self.detail.runs if self.detail else ()
-        return next((run for run in runs if run.live), None)
+        return next((run for run in runs if run.open), None)
 
     def _draw(self) -> None:
         if self.detail is None:

@@ -5,13 +5,14 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
+from engine.contract.verdict import Check
 from tui import actions
 from tui.actions import Context
 from tui.screens.screen import DeckScreen
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, wrap
 from tui.widgets.form import Field, Form
-from tui.widgets.lines import Lines
+from tui.widgets.lines import Lines, Page
 
 JUDGED_INDENT = 16
 """Where the words of a check begin."""
@@ -32,7 +33,8 @@ class Sheet(DeckScreen):
     def __init__(self, palette: Palette, title: str, beside: str, fields: Sequence[Field]) -> None:
         super().__init__(palette)
         self.form = Form(palette, fields)
-        self.judgement = Lines(palette, classes="-judgement")
+        self.judgement = Page(palette, classes="-judgement")
+        self.judgement.can_focus = False
         self._title = Lines(palette, [((title, "bold"), (f"   {beside}", "dim"))], classes="-title")
         self._said = Lines(palette, classes="-said")
 
@@ -59,6 +61,14 @@ class Sheet(DeckScreen):
         """Write what the sheet says."""
         raise NotImplementedError
 
+    def action_below(self, by: int) -> None:
+        self.judgement.action_page(by)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "below" and len(self.judgement.lines) <= self.judgement.size.height:
+            return False
+        return super().check_action(action, parameters)
+
     def action_field(self, by: int) -> None:
         self.form.step(by)
 
@@ -70,14 +80,29 @@ class Sheet(DeckScreen):
         self._said.show([((line, tone),)])
 
     def judged(self, lines: Sequence[Cell]) -> None:
+        self.judgement.show(self.wrapped(lines))
+        self.judgement.action_line(0)
+        self.refresh_bindings()
+
+    def wrapped(self, lines: Sequence[Cell]) -> list[Cell]:
+        """Over as many lines as the width makes of them."""
         width = max(20, self.size.width - 2)
-        self.judgement.show([part for line in lines for part in wrap(line, width, JUDGED_INDENT)])
+        return [part for line in lines for part in wrap(line, width, JUDGED_INDENT)]
 
     def written(self, said: str) -> None:
         """The change is in force: leave, and say so on the overview."""
         if self.is_current:
             self.dismiss()
         self.deck.tell(said)
+
+
+def check_line(check: Check) -> Cell:
+    """A check of the gate: passed, passed with a warning, or not passed."""
+    if not check.ok:
+        return no_line(check.name, "; ".join(filter(None, (check.why, check.warning))), check.fix)
+    if check.warning:
+        return ((f"{check.name:<12}", "dim"), ("!   ", "warn"), (f"{check.why}; ", "text"), (check.warning, "warn"))
+    return ok_line(check.name, check.why)
 
 
 def ok_line(name: str, why: str) -> Cell:

@@ -1,18 +1,23 @@
 """Ask for a run, and see the verdict as you type. Nothing is spent before ctrl+s, and then only if all checks pass."""
 
-import shlex
-from pathlib import Path
 from typing import Any
 
+import msgspec
 from textual.timer import Timer
 
-from engine.config.durations import seconds
+from engine.admission.admit import waits_for
+from engine.config.model import NO_SKILLS, Config
 from engine.contract.orders import RunRequest
-from engine.contract.verdict import Verdict
+from engine.contract.verdict import Verdict, WaitsFor
+from state.errors import Refused
 from tui import actions
 from tui.messages import VerdictCame
 from tui.panes.messages import RunOpened
-from tui.screens.sheet import Sheet, no_line, ok_line
+from tui.panes.runs import WAITING_WORDS
+from tui.screens.sheet import Sheet, check_line, no_line
+from tui.screens.spawn_prompt import prompt_lines
+from tui.screens.spawn_request import holds, params_hint, request_of
+from tui.text import plural
 from tui.theme import Palette
 from tui.widgets.cells import Cell
 from tui.widgets.form import Field
@@ -22,26 +27,21 @@ NOTHING_SPENT: Cell = (("nothing is spent yet", "dim"),)
 
 
 class SpawnSheet(Sheet):
-    """The request on top, the verdict below: one line for each check."""
+    """The request on top, the verdict below: one line for each check, then what the prompt is made of."""
 
     BINDINGS = actions.bindings("spawn")
     CONTEXTS = ("spawn",)
 
-    def __init__(self, palette: Palette, agents: tuple[str, ...], workspace: str) -> None:
-        fields = (
-            Field("task", hint="what to do, in words"),
-            Field("agent", "digest" if "digest" in agents else agents[0], "who does it", agents),
-            Field("workspace", workspace, "the folder it works in"),
-            Field("inject", hint="files for its prompt, apart by blanks: README.md docs/api.md"),
-            Field("can write", hint="paths it may write, apart by blanks: notes/api.md"),
-            Field("timeout", hint="as the agent has it; for instance 10m"),
-            Field("program", hint="for the agent command: what to run, for instance wc -w"),
-        )
-        super().__init__(palette, "Spawn a subagent", "the prompt holds what inject names, and nothing else", fields)
-        self._agents = agents
+    def __init__(self, palette: Palette, config: Config, workspace: str) -> None:
+        title, beside = "Spawn a subagent", "in a conversation of its own; the prompt holds what is named here"
+        super().__init__(palette, title, beside, _fields(config, workspace))
+        self._config = config
         self._timer: Timer | None = None
         self._verdict: Verdict | None = None
         self._of: RunRequest | None = None
+        self._hints: dict[str, str] = {}
+        self._ordered = False
+        """Asked for, and not answered yet: a second press must not be a second run."""
 
     def judge(self) -> None:
         """Ask the engine, once the typing has paused."""
@@ -51,86 +51,130 @@ class SpawnSheet(Sheet):
 
     def take_verdict(self, message: VerdictCame) -> None:
         """What the engine said to what was typed; an answer to an older question is not ours any more."""
-        request, problem = self.request()
-        if request != message.request or problem:
+        if self._request() != message.request:
             return
         self._verdict, self._of = message.verdict, message.request
-        if message.verdict is None:
+        if message.verdict is None or message.receipt is None:
+            self._hint({"params": params_hint(message.request.template, self._config)})
             self.judged([no_line("engine", message.line), (), NOTHING_SPENT])
             return
-        lines = [_check_line(check) for check in message.verdict.checks]
-        parts: list[Cell] = []
-        if message.receipt is not None and message.receipt.parts:
-            parts = [(), (("prompt      ", "dim"), (_parts(message), "dim"))]
-        word: Cell = (("every check passes: ctrl+s spawns", "accent"),)
-        if not message.verdict.ok:
-            number = len(message.verdict.failed)
-            word = ((f"{number} check{'s' * (number > 1)} must pass first", "warn"),)
-        self.judged([*lines, *parts, (), (*word, ("      ", "dim"), *NOTHING_SPENT)])
+        self._hint(holds(message.request, self._config, message.receipt.decided))
+        checks = self._ranked(message.verdict)
+        head: Cell = (*standing(message.verdict), ("      ", "dim"), *NOTHING_SPENT)
+        self.judged([head, *checks, (), *prompt_lines(message.receipt)])
 
-    def request(self) -> tuple[RunRequest | None, Cell]:
-        """What the fields ask for, or the line that says what is wrong with one of them."""
-        values = self.form.values
-        if values["agent"] not in self._agents:
-            return None, no_line("agent", f"there is no agent '{values['agent']}'", f"known: {', '.join(self._agents)}")
-        try:
-            timeout_s = seconds(values["timeout"]) if values["timeout"] else None
-        except ValueError as error:
-            return None, no_line("timeout", str(error))
-        try:
-            argv = tuple(shlex.split(values["program"]))
-        except ValueError as error:
-            return None, no_line("program", f"{error}", "close the quotation")
-        return RunRequest(
-            agent=values["agent"],
-            workspace=str(Path(values["workspace"] or ".").expanduser().absolute()),
-            task=values["task"],
-            inject=tuple(values["inject"].split()) or None,
-            can_write=tuple(values["can write"].split()),
-            timeout_s=timeout_s,
-            argv=argv,
-            trigger="spawn",
-            lane="isolated",
-        ), ()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "wait" and (self._waits(may_wait=True) is None or self._waits(may_wait=False) is not None):
+            return False
+        return super().check_action(action, parameters)
 
     def action_save(self) -> None:
-        """Spawn, when the verdict is about exactly this and every check passes."""
-        request, problem = self.request()
-        if request is None or problem:
+        """Spawn, when the verdict is about exactly this and every check passes; or put the question that it takes."""
+        self._order(may_wait=False)
+
+    def action_wait(self) -> None:
+        """The same, and let it wait for what is missing."""
+        self._order(may_wait=True)
+
+    def _order(self, *, may_wait: bool) -> None:
+        request, verdict = self._request(), self._verdict
+        if self._ordered:
+            self.flash("asked for already; waiting for the engine", "dim")
+        elif request is None:
             self.flash("this cannot be asked for yet", "warn")
-        elif self._verdict is None or self._of != request:
+        elif verdict is None or self._of != request:
             self.flash("the verdict on this is not there yet", "warn")
-        elif not self._verdict.ok:
-            self.flash("refused: " + "; ".join(check.why for check in self._verdict.failed), "bad")
+        elif not verdict.ok and self._waits(may_wait=may_wait) is None:
+            self.flash("refused: " + "; ".join(check.why for check in verdict.failed), "bad")
         else:
             self.flash("asked for; waiting for the engine", "dim")
-            self.deck.link.order("run", request, self._spawned)
+            self._ordered = True
+            self.deck.link.order("run", msgspec.structs.replace(request, wait=may_wait), self._spawned, self._failed)
+
+    def _waits(self, *, may_wait: bool) -> WaitsFor | None:
+        """What it would wait for, if it were asked for now."""
+        return None if self._verdict is None else waits_for(self._verdict, may_wait=may_wait)
+
+    def _ranked(self, verdict: Verdict) -> list[Cell]:
+        """As they are evaluated; where not all of them can be seen, those that fail first."""
+        lines = [check_line(check) for check in verdict.checks]
+        if len(self.wrapped(lines)) < self.judgement.size.height:
+            return lines
+        return [check_line(check) for check in sorted(verdict.checks, key=lambda check: check.ok)]
+
+    def _request(self) -> RunRequest | None:
+        try:
+            return request_of(self.form.values)
+        except Refused:
+            return None
 
     def _ask(self) -> None:
-        request, problem = self.request()
-        if request is None:
+        try:
+            request = request_of(self.form.values)
+        except Refused as error:
             self._verdict = self._of = None
-            self.judged([problem, (), NOTHING_SPENT])
-        else:
-            self.deck.link.preview(request)
+            self.judged([no_line("fields", str(error), error.fix), (), NOTHING_SPENT])
+            return
+        self._hint(self._hints | {"params": params_hint(request.template, self._config)})
+        self.deck.link.preview(request)
+
+    def _hint(self, hints: dict[str, str]) -> None:
+        self._hints = hints
+        self.form.hint(hints)
+
+    def _failed(self, _: str) -> None:
+        """The app says why."""
+        self._ordered = False
 
     def _spawned(self, answer: Any) -> None:
-        deck = self.deck
+        deck, run, waits = self.deck, answer["run"], answer["waits_for"]
         if self.is_current:
             self.dismiss()
-        if answer["verdict"]["ok"]:
-            deck.tell(f"run {answer['run']} is admitted")
-            deck.post_message(RunOpened(answer["run"]))
+        if waits == "approval":
+            deck.tell(f"run {run} waits for your word: press i", "warn")
+        elif waits is not None:
+            deck.tell(f"run {run} waits for {WAITING_WORDS[waits]}")
+            deck.post_message(RunOpened(run))
+        elif answer["verdict"]["ok"]:
+            deck.tell(f"run {run} is admitted")
+            deck.post_message(RunOpened(run))
         else:
             failed = "; ".join(check["why"] for check in answer["verdict"]["checks"] if not check["ok"])
             deck.tell(f"refused meanwhile: {failed}", "bad")
 
 
-def _check_line(check: Any) -> Cell:
-    return ok_line(check.name, check.why) if check.ok else no_line(check.name, check.why, check.fix)
+def standing(verdict: Verdict) -> Cell:
+    """What can be done about it: one line that is always in sight."""
+    if verdict.ok:
+        return (("every check passes: ctrl+s spawns", "accent"),)
+    names = ", ".join(check.name for check in verdict.failed)
+    said = f"{plural(len(verdict.failed), 'check')} must pass first: {names}"
+    by_itself, wanted = waits_for(verdict, may_wait=False), waits_for(verdict, may_wait=True)
+    if by_itself == "approval":
+        return ((said, "warn"), ("   ctrl+s asks: it waits for your word, press i then", "accent"))
+    if by_itself is not None:
+        return ((said, "warn"), (f"   ctrl+s lets it wait for {WAITING_WORDS[by_itself]}", "accent"))
+    if wanted is not None:
+        return ((said, "warn"), (f"   ctrl+t waits for {WAITING_WORDS[wanted]}", "accent"))
+    return ((said, "warn"),)
 
 
-def _parts(message: VerdictCame) -> str:
-    assert message.receipt is not None
-    said = [f"{part.source} {part.tokens:,}" for part in message.receipt.parts]
-    return f"{' + '.join(said)} = {message.receipt.tokens:,} tokens"
+def _fields(config: Config, workspace: str) -> tuple[Field, ...]:
+    sets = (NO_SKILLS, *config.skill_set)
+    return (
+        Field("task", hint="what to do, in words"),
+        Field("inject", hint="files for its prompt, apart by blanks: README.md docs/api.md"),
+        Field("agent", hint="who does it", choices=tuple(config.agents)),
+        Field("model", hint="as the agent calls it", beside=True),
+        Field("template", hint="none", choices=tuple(config.template)),
+        Field("params", hint="for the template: key=value", beside=True),
+        Field("task type", hint="what kind of work", choices=tuple(config.task_types)),
+        Field("skills", hint="the name of a set", choices=sets, beside=True),
+        Field("can read", hint="paths, apart by blanks"),
+        Field("can write", hint="paths: notes/api.md", beside=True),
+        Field("tools", hint="names, or none"),
+        Field("timeout", hint="for instance 10m", beside=True),
+        Field("limits", hint="injected, in all, $: 500 20k $0.10"),
+        Field("workspace", workspace, "the folder it works in", beside=True),
+        Field("program", hint="for the agent command: what to run, for instance wc -w"),
+    )

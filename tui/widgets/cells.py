@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -86,12 +86,15 @@ def cut(cell: Cell, width: int, align: str = "left") -> Cell:
 
 
 def wrap(cell: Cell, width: int, indent: int = 0) -> list[Cell]:
-    """The cell over as many lines as it needs, broken at blanks, the later ones indented."""
+    """The cell over as many lines as it needs, broken at blanks, the later ones indented.
+
+    A word that is longer than a line is broken too: nothing is left out.
+    """
     if line_width(cell) <= width:
         return [cell]
     lines: list[list[Span]] = [[]]
     room = width
-    for word, tone in ((word, tone) for text, tone in cell for word in _WORDS.findall(text)):
+    for word, tone in _words(cell, max(2, width - indent)):
         size = _cells(word)
         if size > room and lines[-1] and room < width - indent:
             lines.append([(" " * indent, "text")])
@@ -100,6 +103,14 @@ def wrap(cell: Cell, width: int, indent: int = 0) -> list[Cell]:
         lines[-1].append((word, tone))
         room -= size
     return [tuple(line) for line in lines]
+
+
+def _words(cell: Cell, longest: int) -> Iterable[Span]:
+    """Each with the blanks before it, in pieces of at most so many cells."""
+    for text, tone in cell:
+        for word in _WORDS.findall(text):
+            pieces = [word] if _cells(word) <= longest else chop_cells(word, longest)
+            yield from ((piece, tone) for piece in pieces)
 
 
 def strip(cells: Iterable[Cell], width: int, palette: Palette, over: Style | None = None) -> Strip:

@@ -1,6 +1,6 @@
 """A sheet's fields: a label and one line to type in, each; the keyboard goes up and down through them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from textual.app import ComposeResult
@@ -25,6 +25,8 @@ class Field(Struct, frozen=True):
     hint: str = ""
     choices: Sequence[str] = ()
     """Completed as one types; right takes the completion."""
+    beside: bool = False
+    """On the same line as the field before it."""
 
 
 class Form(Vertical):
@@ -34,7 +36,7 @@ class Form(Vertical):
     Form { height: auto; }
     Form > Horizontal { height: 1; }
     Form Lines { width: 12; }
-    Form LineInput { width: 1fr; }
+    Form LineInput { width: 1fr; margin-right: 1; }
     """
 
     class Edited(Message):
@@ -48,10 +50,11 @@ class Form(Vertical):
         self._labels = {field.name: Lines(palette, [((field.name, "dim"),)]) for field in fields}
 
     def compose(self) -> ComposeResult:
-        for field in self.fields:
+        for line in _by_line(self.fields):
             with Horizontal():
-                yield self._labels[field.name]
-                yield self._inputs[field.name]
+                for field in line:
+                    yield self._labels[field.name]
+                    yield self._inputs[field.name]
 
     def on_mount(self) -> None:
         self.screen.set_focus(self._inputs[self.fields[0].name])
@@ -67,6 +70,13 @@ class Form(Vertical):
         here = next((number for number, line in enumerate(lines) if line is self.screen.focused), 0)
         self.screen.set_focus(lines[(here + by) % len(lines)])
 
+    def hint(self, hints: Mapping[str, str]) -> None:
+        """Say in empty fields what holds while they are empty; a field that is not named says what it said at first."""
+        for field in self.fields:
+            line, said = self._inputs[field.name], clean(hints.get(field.name) or field.hint)
+            if line.placeholder != said:
+                line.placeholder = said
+
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.Edited())
@@ -78,3 +88,13 @@ class Form(Vertical):
     def _input(self, field: Field) -> LineInput:
         suggester = SuggestFromList(field.choices, case_sensitive=False) if field.choices else None
         return LineInput(clean(field.value), field.hint, suggester)
+
+
+def _by_line(fields: Sequence[Field]) -> list[list[Field]]:
+    lines: list[list[Field]] = []
+    for field in fields:
+        if field.beside and lines:
+            lines[-1].append(field)
+        else:
+            lines.append([field])
+    return lines

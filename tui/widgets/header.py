@@ -13,8 +13,11 @@ _WIDE, _NARROW = 3, 2
 """Blanks between two pieces."""
 
 
-def header_line(host: str, engine: EngineStatus, spend: Spend | None, day: Any, now_ms: int, width: int) -> Cell:
-    """The pieces that fit, never more than one line. `day` is the widest budget of a day, or None."""
+def header_line(
+    host: str, engine: EngineStatus, spend: Spend | None, day: Any, now_ms: int, width: int, needs: int = 0
+) -> Cell:
+    """The pieces that fit, never more than one line. `day` is the widest budget of a day in tokens, or None; so many
+    things wait for the operator as `needs` says."""
     left: dict[str, Cell] = {
         "name": (("quarterdeck", "bold"),),
         "host": (("host ", "dim"), (host, "text")),
@@ -29,9 +32,11 @@ def header_line(host: str, engine: EngineStatus, spend: Spend | None, day: Any, 
         right["cost"] = _cost(spend)
         right["burn"] = (("burn ", "dim"), (tokens(spend.burn), "text"), ("/min", "dim"))
         shorter += [("cost", ()), ("today", _today(spend, None)), ("running", ()), ("burn", ()), ("today", ())]
+    if needs:
+        left["needs"] = ((f"{needs} need me" if needs > 1 else "1 needs me", "warn"),)
     if day is not None and not everything:
         right["budget"] = _budget(day)
-    return _fitted(left, right, shorter, width)
+    return _fitted(left, right, [*shorter, ("needs", ())], width)
 
 
 class Header(Lines):
@@ -48,7 +53,7 @@ def _today(spend: Spend, day: Any) -> Cell:
     if day is None:
         return (("today ", "dim"), (tokens(spend.today), "text"), (" tok", "dim"))
     said = tokens(spend.today)
-    return (("today ", "dim"), (said, _TONES.get(day.level, "text")), (f" of {tokens(day.limit_tokens)} tok", "dim"))
+    return (("today ", "dim"), (said, _TONES.get(day.level, "text")), (f" of {tokens(day.most)} tok", "dim"))
 
 
 def _cost(spend: Spend) -> Cell:
@@ -60,7 +65,7 @@ def _budget(day: Any) -> Cell:
     return (
         (f"{day.name} ", "dim"),
         (tokens(day.taken), _TONES.get(day.level, "text")),
-        (f" of {tokens(day.limit_tokens)}", "dim"),
+        (f" of {tokens(day.most)}", "dim"),
     )
 
 

@@ -76,6 +76,7 @@ class Page(ScrollView, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         self._drawn.clear()
         self.virtual_size = Size(event.size.width, len(self.lines))
+        self.refresh()  # it may have been drawn before it was told its size
 
     def action_line(self, step: int) -> None:
         self._scroll(step)

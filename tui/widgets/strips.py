@@ -10,6 +10,7 @@ from tui.widgets.cells import Cell, cut
 from tui.widgets.lines import Lines
 
 FLASH_MS = 8_000
+_STANDING_OUT = ("refused", "run_refused", "waiting", "over_budget", "config_error", "bad_order")
 NOTICE_LINES = 2
 _TWO_FROM = 100
 _LEVELS: dict[str, Tone] = {"error": "bad", "warning": "warn", "info": "dim"}
@@ -55,7 +56,7 @@ class EventStrip(Lines):
             self.show(newest)
 
     def _event(self, event: Event) -> Cell:
-        tone: Tone = "warn" if event.kind in ("refused", "run_refused", "config_error", "bad_order") else "text"
+        tone: Tone = "warn" if event.kind in _STANDING_OUT else "text"
         return ((f"{clock(event.at_ms, self._zone)} ", "dim"), (event.text, tone))
 
 

@@ -51,11 +51,50 @@ def test_cases(kind, zone, now, start, end):
     assert tuple(map(said, window_of(kind, ZoneInfo(zone), ms(now)))) == (start, end)
 
 
+def at_hour(hour):
+    return ms("2026-11-21T00:00") + round(hour * HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    ("busy", "now", "start"),
+    [
+        ([], 9.5, 9),
+        ([9], 9, 9),
+        ([9], 13.99, 9),
+        ([9], 14, 14),
+        ([9], 20.5, 20),
+        ([9, 13], 14.5, 14),
+        ([9, 13, 14], 18.5, 14),
+        ([9, 13, 15], 19.9, 15),
+        ([9, 13, 15], 14.5, 14),
+        ([9, 12, 16, 20], 20.5, 16),
+        ([9, 12, 16, 21], 21.5, 21),
+        ([15], 9.5, 9),
+        ([-30, -26, 9], 10, 9),
+    ],
+)
+def test_a_block_of_five_hours_begins_with_the_first_busy_hour_after_the_last_block(busy, now, start):
+    found = window_of("5h", ZoneInfo("Asia/Kathmandu"), at_hour(now), [at_hour(hour) for hour in busy])
+    assert found == (at_hour(start), at_hour(start + 5))
+
+
+@given(busy=st.lists(st.integers(-60, 60), max_size=30).map(sorted), now=st.floats(-60, 60))
+def test_a_block_has_the_instant_that_was_asked_about(busy, now):
+    hours = [at_hour(hour) for hour in busy]
+    start, end = window_of("5h", ZoneInfo("UTC"), at_hour(now), hours)
+    assert start <= at_hour(now) < end == start + 5 * HOUR_MS
+    assert window_of("5h", ZoneInfo("UTC"), start, sorted([*hours, start])) == (start, end), "usage now moves it not"
+
+
+def test_the_window_of_a_run_has_no_length():
+    assert window_of("run", ZoneInfo("UTC"), 12_345) == (12_345, 12_345)
+
+
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(["hour", "day", "week", "month"]),
     zone=st.sampled_from(
-        ["UTC", "Europe/Berlin", "America/New_York", "America/Santiago", "Asia/Kolkata", "America/Havana"]
+        ["UTC", "Europe/Berlin", "America/New_York", "America/Santiago", "Asia/Kathmandu", "Australia/Lord_Howe"]
     ),
     now=st.integers(ms("2020-01-01T00:00"), ms("2030-01-01T00:00")),
 )
@@ -66,3 +105,4 @@ def test_windows_lie_side_by_side(kind, zone, now):
     assert window_of(kind, ZoneInfo(zone), end - 1) == (start, end)
     assert window_of(kind, ZoneInfo(zone), end)[0] == end
     assert kind != "hour" or end - start == HOUR_MS
+    assert start % 900_000 == end % 900_000 == 0, "budgets are summed by quarter hours"

@@ -33,7 +33,7 @@ def refusal(text):
         ('[skill_set.r]\nskill = ["x"]', "q.toml:2: skill_set.r.skill", "'skills'"),
         ('[budget.d]\nwindow = "day"\ntoken = 5', "q.toml:3: budget.d.token", "'tokens'"),
         (JOB + 'crom = "x"', "q.toml:3: job.a.crom", "'cron'"),
-        (JOB + "[job.b]\nzzzz = 1", "q.toml:4: job.b.zzzz", "known here: every, cron"),
+        (JOB + "[job.b]\nzzzz = 1", "q.toml:4: job.b.zzzz", "known here: model, inject"),
         ('[job."my job"]\nevery = "1m"\nevry = 1', "q.toml:3: job.my job.evry", "'every'"),
         ('job.a.every = "1m"\njob.a.evry = 1', "q.toml:2: job.a.evry", "'every'"),
         ('[job]\na = {every = "1m", evry = 1}', "q.toml:2: job.a.evry", "'every'"),
@@ -52,14 +52,18 @@ def test_an_unknown_key_at_each_level(text, where, near):
         ("\n[engine]\nmax_runs = true", "q.toml:3: engine.max_runs", "Expected `int`"),
         ("engine = 5", "q.toml:1: engine", "Expected `object`"),
         ('[limits]\ninjected_tokens = "8000"', "q.toml:2: limits.injected_tokens", "Expected `int`"),
-        ("[limits]\ntimeout = 300", "q.toml:2: limits.timeout", "Expected `str`"),
+        ("[limits]\ntimeout_max = 300", "q.toml:2: limits.timeout_max", "Expected `str`"),
+        ('[task_type.mine]\nlane = "side"', "q.toml:2: task_type.mine.lane", "Invalid enum value 'side'"),
+        ('[adapter.digest]\nturns = "1"', "q.toml:2: adapter.digest.turns", "Expected `int`"),
+        ("[template.t]\ntask = 5", "q.toml:2: template.t.task", "Expected `str`"),
+        ('[template.t.params.x]\ntype = "date"', "q.toml:1: template.t.params.type", "Invalid enum value 'date'"),
         ('[skills]\nfolders = "x"', "q.toml:2: skills.folders", "Expected `array`"),
         ('[agent.x]\nadapter = "claude"', "q.toml:2: agent.x.adapter", "Invalid enum value 'claude'"),
         ('[agent.x]\nargv = ["a"]', "q.toml:1: agent.x", "missing required field `adapter`"),
         ('[agent.x]\nadapter = "command"\nargv = ["a", 5]', "q.toml:3: agent.x.argv", "Expected `str`"),
         ('[skill_set.r]\nskills = "x"', "q.toml:2: skill_set.r.skills", "Expected `array`"),
         ('[budget.d]\nwindow = "year"\ntokens = 5', "q.toml:2: budget.d.window", "Invalid enum value 'year'"),
-        ('[budget.d]\nwindow = "day"\ntokens = 1.5', "q.toml:3: budget.d.tokens", "Expected `int`"),
+        ('[budget.d]\nwindow = "day"\ntokens = 1.5', "q.toml:3: budget.d.tokens", "Expected `int | null`"),
         (JOB + '[job.b]\nevery = "1m"\nenabled = "yes"', "q.toml:5: job.b.enabled", "Expected `bool`"),
         (JOB + 'session = "both"', "q.toml:3: job.a.session", "Invalid enum value 'both'"),
         ("[job]\na = 5", "q.toml:2: job.a", "Expected `object`"),
@@ -82,7 +86,8 @@ def test_what_is_not_toml(text, line):
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
-        ('[limits]\ntimeout = "soon"', "q.toml:2: limits.timeout", "write it like 90s, 10m or 1h30m"),
+        ('[limits]\ntimeout = "5m"', "q.toml:2: limits.timeout", "did you mean 'timeout_max'?"),
+        ('[limits]\ntimeout_max = "soon"', "q.toml:2: limits.timeout_max", "write it like 90s, 10m or 1h30m"),
         ('[engine]\nidle_exit = "0s"', "q.toml:2: engine.idle_exit", "more than zero"),
         ('[limits]\ngrace = "-1s"', "q.toml:2: limits.grace", "is no duration"),
         ('[limits]\ntimeout_max = "9999999999d"', "q.toml:2: limits.timeout_max", "longer than ten years"),
@@ -115,6 +120,134 @@ def test_what_no_single_type_can_see(text, where, what):
     assert what in said
 
 
+OWN = '[task_type.mine]\ntimeout = "1m"\n'
+AGENT = '[agent.x]\nadapter = "digest"\n'
+TEMPLATE = "[template.t]\n"
+BUDGET = '[budget.d]\nwindow = "day"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ('[waiting]\napproval = "never"', "q.toml:2: waiting.approval", "is no duration"),
+        ('[waiting]\nroom = "0s"', "q.toml:2: waiting.room", "more than zero"),
+        (OWN + 'timeout_max = "x"', "q.toml:3: task_type.mine.timeout_max", "is no duration"),
+        ('[task_type.chat]\ntimeout = "x"', "q.toml:2: task_type.chat.timeout", "is no duration"),
+        (TEMPLATE + 'timeout = "x"', "q.toml:2: template.t.timeout", "is no duration"),
+        ("[task_type.mine]\n", "q.toml:1: task_type.mine", 'needs a timeout; for instance timeout = "5m"'),
+        ("[engine]\nmax_runs = 0", "q.toml:2: engine.max_runs", "at least 1"),
+        ("[limits]\ninjected_tokens = 0", "q.toml:2: limits.injected_tokens", "at least 1"),
+        ("[limits]\nfile_tokens = -1", "q.toml:2: limits.file_tokens", "at least 1"),
+        ("[limits]\nrun_tokens = 0", "q.toml:2: limits.run_tokens", "at least 1"),
+        ("[limits]\noutput_tokens = 0", "q.toml:2: limits.output_tokens", "at least 1"),
+        ("[limits]\ndepth = -1", "q.toml:2: limits.depth", "at least 0"),
+        ("[limits]\nchildren = -1", "q.toml:2: limits.children", "at least 0"),
+        ("[limits]\nrun_usd = -0.5", "q.toml:2: limits.run_usd", "from 0 to 1,000,000"),
+        ("[limits]\nrun_usd = nan", "q.toml:2: limits.run_usd", "in dollars"),
+        ("[limits]\nrun_usd = inf", "q.toml:2: limits.run_usd", "in dollars"),
+        ("[task_type.chat]\ntarget_tokens = 0", "q.toml:2: task_type.chat.target_tokens", "at least 1"),
+        (AGENT + "injected_tokens = 0", "q.toml:3: agent.x.injected_tokens", "at least 1"),
+        (JOB + "run_tokens = 0", "q.toml:3: job.a.run_tokens", "at least 1"),
+        (TEMPLATE + "run_usd = 1e9", "q.toml:2: template.t.run_usd", "from 0 to 1,000,000"),
+        (AGENT + "max_runs = 0", "q.toml:3: agent.x.max_runs", "at least 1"),
+        (AGENT + 'argv_resume = ["a"]', "q.toml:3: agent.x.argv_resume", "the digest adapter takes no program"),
+        ("[adapter.digest]\noverhead_tokens = -1", "q.toml:2: adapter.digest.overhead_tokens", "at least 0"),
+        ("[adapter.digest]\noutput_tokens = 0", "q.toml:2: adapter.digest.output_tokens", "at least 1"),
+        ("[adapter.digest]\nturns = 0", "q.toml:2: adapter.digest.turns", "at least 1"),
+        ("[adapter.digst]\nturns = 1", "q.toml:1: adapter.digst", "did you mean 'digest'?"),
+        ('[adapter.digest]\nskills = "x"', "q.toml:2: adapter.digest.skills", "known: none"),
+        ('[task_type.chat]\nskills = "x"', "q.toml:2: task_type.chat.skills", "there is no skill set 'x'"),
+        (TEMPLATE + 'skills = "x"', "q.toml:2: template.t.skills", "there is no skill set 'x'"),
+        (JOB + 'skills = "nona"', "q.toml:3: job.a.skills", "did you mean 'none'?"),
+        ("[skill_set.none]\nskills = []", "q.toml:1: skill_set.none", "the name of the empty set"),
+        (TEMPLATE + 'agent = "digst"', "q.toml:2: template.t.agent", "did you mean 'digest'?"),
+        (TEMPLATE + 'task_type = "reserch"', "q.toml:2: template.t.task_type", "did you mean 'research'?"),
+        (AGENT + 'task_type = "x"', "q.toml:3: agent.x.task_type", "known: heartbeat, cron"),
+        (JOB + 'task_type = "hartbeat"', "q.toml:3: job.a.task_type", "did you mean 'heartbeat'?"),
+        (BUDGET, "q.toml:1: budget.d", "needs tokens, usd or both"),
+        (BUDGET + "usd = -1.0", "q.toml:3: budget.d.usd", "from 0 to 1,000,000"),
+        (BUDGET + "usd = nan", "q.toml:3: budget.d.usd", "in dollars"),
+        (BUDGET + 'usd = 1.0\ntask_type = "crn"', "q.toml:4: budget.d.task_type", "did you mean 'cron'?"),
+    ],
+)
+def test_what_routing_and_limits_cannot_mean(text, where, what):
+    said = refusal(text)
+    assert said.startswith(f"{where}: "), said
+    assert what in said
+
+
+PARAM = "[template.t.params.x]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        (TEMPLATE + 'inject = ["{y}.md"]', "q.toml:2: template.t.inject", "declare it: [template.t.params.y]"),
+        (TEMPLATE + 'can_read = ["{y}"]', "q.toml:2: template.t.can_read", "'y' is no parameter"),
+        (TEMPLATE + 'can_write = ["a{y}"]', "q.toml:2: template.t.can_write", "'y' is no parameter"),
+        (PARAM, "q.toml:1: template.t.params.x", "used nowhere; write {x} where"),
+        (TEMPLATE + 'task = "{ x }"\n' + PARAM, "q.toml:3: template.t.params.x", "used nowhere"),
+        (TEMPLATE + 'prompt_template = "{x}"\n' + PARAM, "q.toml:3: template.t.params.x", "used nowhere"),
+        (TEMPLATE + 'inject = ["{x}"]\n' + PARAM, "q.toml:3: template.t.params.x", "a text cannot be part of a path"),
+        (TEMPLATE + 'can_read = ["{x}"]\n' + PARAM, "q.toml:3: template.t.params.x", 'give it type = "path"'),
+        (TEMPLATE + 'can_write = ["{x}"]\n' + PARAM, "q.toml:3: template.t.params.x", "cannot be part of a path"),
+        (
+            TEMPLATE + 'task = "{x}"\n' + PARAM + 'type = "number"\ndefault = "x"',
+            "q.toml:5: template.t.params.x.default",
+            "a number has digits only",
+        ),
+        (
+            TEMPLATE + 'inject = ["{x}"]\n' + PARAM + 'type = "word"\ndefault = "a/b"',
+            "q.toml:5: template.t.params.x.default",
+            "has no /",
+        ),
+        ('[template.t]\ntask = "{a b}"\n[template.t.params."a b"]\n', "q.toml:3: template.t.params.a b", "letters"),
+    ],
+)
+def test_what_a_template_cannot_mean(text, where, what):
+    said = refusal(text)
+    assert said.startswith(f"{where}: "), said
+    assert what in said
+
+
+def test_what_stands_in_a_task_beside_its_parameters_is_just_text():
+    config = parse(
+        TEMPLATE + 'task = "{unknown} {0.x} {x}"\ninject = ["{n}/{w}"]\n' + PARAM + PARAMS, Path("q.toml"), CHECKS
+    )
+    assert {name: param.type for name, param in config.template["t"].params.items()} == {
+        "x": "text",
+        "n": "path",
+        "w": "word",
+    }
+
+
+PARAMS = """
+[template.t.params.n]
+type = "path"
+[template.t.params.w]
+type = "word"
+default = "tides"
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN,
+        '[task_type.chat]\nmodel = "x"',
+        '[task_type.chat]\nskills = "none"',
+        '[adapter.command]\nskills = "none"\noverhead_tokens = 0',
+        "[limits]\ndepth = 0\nchildren = 0\nrun_usd = 0.0",
+        '[agent.x]\nadapter = "command"\nargv = ["a"]\nargv_resume = ["b"]\nmax_runs = 1\ntask_type = "cron"',
+        BUDGET + "usd = 0.0",
+        BUDGET + "usd = 2.5\ntokens = 0\n" + OWN.replace("mine", "own"),
+        OWN + BUDGET + 'tokens = 1\ntask_type = "mine"',
+    ],
+)
+def test_what_is_allowed(text):
+    parse(text, Path("q.toml"), CHECKS)
+
+
 def test_everything_at_once_is_good():
     config = parse(
         """
@@ -138,7 +271,7 @@ agent = "coder"
         CHECKS,
     )
     assert config.agents.keys() == {"digest", "command", "coder"}
-    assert (config.job["nightly"].session, config.budget["d"].action) == ("isolated", "refuse")
+    assert (config.job["nightly"].session, config.budget["d"].action) == (None, "refuse")
     assert (config.idle_exit_s, config.timeout_max_s, config.grace_s) == (10, 1800, 10)
 
 

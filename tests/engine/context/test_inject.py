@@ -1,10 +1,20 @@
 """Is exactly what is on the inject list read, and everything else refused with a way out?"""
 
+import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
-from engine.context.inject import FILE_CAP_BYTES, read_injected
+from engine.context import inject, stamp
+from engine.context.inject import FILE_CAP_BYTES
+from engine.tokens.count import count_tokens
+
+CAP = 10**6
+
+
+def read_injected(workspace, names, file_tokens=CAP):
+    return inject.read_injected(workspace, names, file_tokens)
 
 
 @pytest.fixture
@@ -98,3 +108,78 @@ def test_a_workspace_that_is_not_there(tmp_path):
     files, problems = read_injected(tmp_path / "gone", ["a.md"])
     assert files == []
     assert "does not exist" in problems[0].why
+
+
+@pytest.mark.parametrize(("cap", "ok"), [(300, True), (299, False)])
+def test_the_cap_in_tokens(workspace, cap, ok):
+    (workspace / "long.md").write_text("word " * 299)
+    assert count_tokens("word " * 299).tokens == 300
+    files, problems = read_injected(workspace, ["a.md", "long.md"], cap)
+    assert [file.name for file in files] == ["a.md", "long.md"][: 1 + ok]
+    assert [(problem.name, problem.why) for problem in problems] == [
+        ("long.md", "300 tokens are over the cap of 299 for one file")
+    ] * (not ok)
+    assert ok or "limits.file_tokens" in problems[0].fix
+
+
+def test_a_file_comes_with_its_tokens_and_its_hash(workspace):
+    (workspace / "a.md").write_text("tide tables")
+    (file,) = read_injected(workspace, ["a.md"])[0]
+    assert (file.tokens, file.sha256) == (
+        count_tokens("tide tables").tokens,
+        hashlib.sha256(b"tide tables").hexdigest(),
+    )
+
+
+def test_what_may_not_be_read_says_so(workspace, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    _, problems = read_injected(workspace, ["a.md"])
+    assert "Permission denied" in problems[0].why
+    assert "readable" in problems[0].fix
+
+
+@pytest.fixture
+def long_settled(monkeypatch):
+    """As if every file had been written long ago."""
+    monkeypatch.setattr(stamp, "_SETTLED_NS", -(10**12))
+
+
+def reads(monkeypatch):
+    seen = []
+    plain = Path.read_bytes
+
+    def counted(path):
+        seen.append(path.name)
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    return seen
+
+
+def test_a_file_that_has_not_changed_is_read_once(workspace, long_settled, monkeypatch):
+    seen = reads(monkeypatch)
+    first = read_injected(workspace, ["a.md", "sub/b.md"])
+    assert read_injected(workspace, ["a.md", "sub/b.md"]) == first
+    assert seen == ["a.md", "b.md"]
+
+
+def test_a_file_that_was_written_just_now_is_read_again(workspace, monkeypatch):
+    seen = reads(monkeypatch)
+    read_injected(workspace, ["a.md"])
+    read_injected(workspace, ["a.md"])
+    assert seen == ["a.md", "a.md"]
+
+
+def test_other_content_of_the_same_length_and_time_is_noticed(workspace, long_settled):
+    path = workspace / "a.md"
+    os.utime(path, ns=(10**18, 10**18))
+    assert read_injected(workspace, ["a.md"])[0][0].text == "A"
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # until the clock of the file system has ticked
+        path.write_text("B")
+        os.utime(path, ns=(10**18, 10**18))
+    assert stamp.stamp_of(path.stat())[:4] == stamp.stamp_of(before)[:4]
+    assert read_injected(workspace, ["a.md"])[0][0].text == "B"

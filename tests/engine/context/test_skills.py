@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.context.skills import SKILL_CAP_BYTES, discover, metadata_line, skill_folders
+from engine.context import stamp
+from engine.context.skills import SKILL_CAP_BYTES, discover, metadata_line, read_skill, skill_folders
 from engine.tokens.count import count_tokens
+from state.errors import NotFound, Refused
 
 
 @pytest.fixture
@@ -142,3 +144,33 @@ def test_a_tilde_is_the_home_and_an_unknown_user_stops_nothing():
         Path("~/w/.claude/skills").expanduser(),
     ]
     assert discover(found[1:2]) == []
+
+
+def test_a_skill_is_read_again_when_it_changes_whatever_its_dates_say(tmp_path, put, monkeypatch):
+    monkeypatch.setattr(stamp, "_SETTLED_NS", -(10**12))
+    path = put("---\ndescription: x\n---\nBody A")
+    os.utime(path, ns=(10**18, 10**18))
+    (before,) = found(tmp_path)
+    assert found(tmp_path)[0] is before
+    changed = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == changed:  # until the clock of the file system has ticked
+        path.write_text("---\ndescription: x\n---\nBody B")
+        os.utime(path, ns=(10**18, 10**18))
+    assert found(tmp_path)[0].sha256 != before.sha256
+
+
+def test_the_text_of_a_skill_goes_with_the_hash_of_just_these_bytes(tmp_path, put):
+    path = put(b"---\ndescription: x\n---\n\xff body\r\n")
+    text, sha256 = read_skill(str(path))
+    assert text == "---\ndescription: x\n---\n\ufffd body\r\n"
+    assert sha256 == found(tmp_path)[0].sha256
+
+
+def test_a_skill_that_cannot_be_shown_says_why(tmp_path, put):
+    with pytest.raises(NotFound, match="there is no"):
+        read_skill(str(tmp_path / "gone" / "SKILL.md"))
+    with pytest.raises(Refused, match="not a regular file"):
+        read_skill(str(tmp_path))
+    path = put("x" * (SKILL_CAP_BYTES + 1))
+    with pytest.raises(Refused, match="over 524,288 bytes"):
+        read_skill(str(path))

@@ -60,4 +60,5 @@ def test_the_first_of_several_reasons_is_the_one_that_is_said():
 
 def test_every_reason_has_its_words():
     assert list(WORDS) == list(get_args(ReuseReason))
-    assert [reason for reason, words in WORDS.items() if words.startswith("resumed")] == ["same_conversation"]
+    resuming = [reason for reason, words in WORDS.items() if words.startswith("resumed")]
+    assert resuming == ["same_conversation", "goes_on"]

@@ -1,0 +1,205 @@
+"""Which rules must a decoded `quarterdeck.toml` meet, that the type of a single key cannot say?"""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from engine.config.durations import seconds
+from engine.config.model import NO_SKILLS, SHIPPED, Agent, Config, Param, Routed, Template
+from engine.config.params import PLACEHOLDER, misfit, names_in, paths_of
+
+DEAREST = 10_000
+"""Dollars per million tokens: what is above is not a price in this unit."""
+WIDEST_CONTEXT = 10**9
+"""Tokens."""
+MOST_USD = 1_000_000
+"""What is above is no limit but a slip of the pen."""
+ADAPTERS: tuple[str, ...] = get_args(get_type_hints(Agent)["adapter"])
+
+Keys = tuple[str, ...]
+"""Where something stands: keys from the top of the tree."""
+
+
+class Problem(Struct, frozen=True):
+    """Something wrong at one place of the tree."""
+
+    path: Keys
+    text: str
+    fix: str = ""
+
+
+Check = Callable[[Config], Iterable[Problem]]
+"""A rule that a decoded configuration must meet; rooms that know more than this one hand theirs in."""
+
+
+def durations(config: Config) -> Iterator[Problem]:
+    """Every key that is a length of time."""
+    named: list[tuple[Keys, str | None]] = [
+        (("engine", "idle_exit"), config.engine.idle_exit),
+        (("limits", "timeout_max"), config.limits.timeout_max),
+        (("limits", "grace"), config.limits.grace),
+        (("waiting", "approval"), config.waiting.approval),
+        (("waiting", "room"), config.waiting.room),
+        *(((*path, "timeout"), entry.timeout) for path, entry in _routed(config)),
+        *((("task_type", name, "timeout_max"), one.timeout_max) for name, one in config.task_type.items()),
+        *((("job", name, "every"), job.every) for name, job in config.job.items()),
+    ]
+    for path, text in named:
+        if text is not None:
+            try:
+                if seconds(text) <= 0:
+                    yield Problem(path, "must be more than zero")
+            except ValueError as error:
+                yield Problem(path, str(error))
+
+
+def amounts(config: Config) -> Iterator[Problem]:
+    """Tokens, dollars and counts that can mean something."""
+    limits = config.limits
+    yield from _at_least(("engine",), {"max_runs": config.engine.max_runs}, 1)
+    tokens = ("injected_tokens", "file_tokens", "run_tokens", "output_tokens")
+    yield from _at_least(("limits",), {key: getattr(limits, key) for key in tokens}, 1)
+    yield from _at_least(("limits",), {"depth": limits.depth, "children": limits.children}, 0)
+    yield from _money(("limits", "run_usd"), limits.run_usd)
+    for path, entry in _routed(config):
+        keys = ("target_tokens", "injected_tokens", "run_tokens")
+        yield from _at_least(path, {key: getattr(entry, key) for key in keys}, 1)
+        yield from _money((*path, "run_usd"), entry.run_usd)
+    for name, agent in config.agent.items():
+        yield from _at_least(("agent", name), {"max_runs": agent.max_runs}, 1)
+    for name, adapter in config.adapter.items():
+        yield from _at_least(("adapter", name), {"overhead_tokens": adapter.overhead_tokens}, 0)
+        yield from _at_least(("adapter", name), {"output_tokens": adapter.output_tokens, "turns": adapter.turns}, 1)
+
+
+def agents(config: Config) -> Iterator[Problem]:
+    """What an agent's adapter needs and takes."""
+    for name, agent in config.agent.items():
+        if agent.adapter == "command" and not agent.argv:
+            yield Problem(("agent", name), "the command adapter needs argv", 'add argv = ["program", "argument"]')
+        if agent.adapter != "command" and agent.argv_resume:
+            why = f"the {agent.adapter} adapter takes no program"
+            yield Problem(("agent", name, "argv_resume"), why, "leave it out")
+
+
+def references(config: Config) -> Iterator[Problem]:
+    """Names that must lead somewhere."""
+    sets = (NO_SKILLS, *config.skill_set)
+    for path, entry in _routed(config):
+        yield from _named((*path, "skills"), "skill set", entry.skills, sets)
+        yield from _named((*path, "task_type"), "task type", getattr(entry, "task_type", None), config.task_types)
+        yield from _named((*path, "agent"), "agent", getattr(entry, "agent", None), config.agents)
+    for name, adapter in config.adapter.items():
+        yield from _named(("adapter", name), "adapter", name, ADAPTERS)
+        yield from _named(("adapter", name, "skills"), "skill set", adapter.skills, sets)
+    if NO_SKILLS in config.skill_set:
+        yield Problem(("skill_set", NO_SKILLS), "this is the name of the empty set", "call it something else")
+
+
+def task_types(config: Config) -> Iterator[Problem]:
+    for name, one in config.task_type.items():
+        if name not in SHIPPED and one.timeout is None:
+            yield Problem(("task_type", name), "a task type of your own needs a timeout", 'for instance timeout = "5m"')
+
+
+def templates(config: Config) -> Iterator[Problem]:
+    """Every parameter can be filled in, stands somewhere, and cannot put blanks into a path."""
+    for name, template in config.template.items():
+        in_paths = names_in(paths_of(template))
+        for unknown in sorted(in_paths - set(template.params)):
+            key = next(key for key in ("inject", "can_read", "can_write") if f"{{{unknown}}}" in _joined(template, key))
+            fix = f"declare it: [template.{name}.params.{unknown}]"
+            yield Problem(("template", name, key), f"'{unknown}' is no parameter of this template", fix)
+        for key, param in template.params.items():
+            yield from _parameter(("template", name, "params", key), key, param, template, key in in_paths)
+
+
+def _parameter(path: Keys, key: str, param: Param, template: Template, in_path: bool) -> Iterator[Problem]:
+    if not PLACEHOLDER.fullmatch(f"{{{key}}}"):
+        yield Problem(path, "a parameter's name has letters, digits, - and _ only")
+    elif not in_path and key not in names_in((template.task,)):
+        yield Problem(path, "this parameter is used nowhere", f"write {{{key}}} where its value is to stand")
+    elif in_path and param.type == "text":
+        yield Problem(path, "a text cannot be part of a path", 'give it type = "path", "word" or "number"')
+    elif param.default is not None and (why := misfit(param, param.default, in_path)):
+        yield Problem((*path, "default"), f"does not suit its type: {why}")
+
+
+def budgets(config: Config) -> Iterator[Problem]:
+    for name, budget in config.budget.items():
+        path = ("budget", name)
+        if budget.tokens is None and budget.usd is None:
+            yield Problem(path, "needs tokens, usd or both", "for instance tokens = 60000")
+        if budget.tokens is not None and budget.tokens < 0:
+            yield Problem((*path, "tokens"), "must not be negative")
+        yield from _money((*path, "usd"), budget.usd)
+        if not 0 < budget.warn_at <= 1:
+            yield Problem((*path, "warn_at"), "must be above 0 and at most 1")
+        yield from _named((*path, "agent"), "agent", budget.agent, config.agents)
+        yield from _named((*path, "job"), "job", budget.job, config.job)
+        yield from _named((*path, "task_type"), "task type", budget.task_type, config.task_types)
+
+
+def jobs(config: Config) -> Iterator[Problem]:
+    for name, job in config.job.items():
+        if (job.every is None) == (job.cron is None):
+            yield Problem(("job", name), "needs exactly one of every and cron", 'for instance every = "10m"')
+
+
+def prices(config: Config) -> Iterator[Problem]:
+    for name, price in config.prices.items():
+        for key, value in msgspec.structs.asdict(price).items():
+            if key == "context_window":
+                if value is not None and not 0 < value <= WIDEST_CONTEXT:
+                    yield Problem(("prices", name, key), f"must be from 1 to {WIDEST_CONTEXT:,}", "in tokens")
+            elif value is not None and not 0 <= value <= DEAREST:
+                yield Problem(("prices", name, key), f"must be from 0 to {DEAREST:,}", "dollars per million tokens")
+
+
+def no_such(kind: str, name: str, known: Iterable[str]) -> tuple[str, str]:
+    """What to say of a name that leads nowhere, and the nearest that does."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return (
+        f"there is no {kind} '{name}'",
+        f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}",
+    )
+
+
+def _routed(config: Config) -> Iterator[tuple[Keys, Routed]]:
+    """Every entry that may say how a run is routed, and where it stands."""
+    sections: dict[str, Mapping[str, Routed]] = {
+        "task_type": config.task_type,
+        "template": config.template,
+        "agent": config.agent,
+        "job": config.job,
+    }
+    for section, entries in sections.items():
+        for name, entry in entries.items():
+            yield (section, name), entry
+
+
+def _named(path: Keys, kind: str, name: str | None, known: Iterable[str]) -> Iterator[Problem]:
+    if name is not None and name not in known:
+        yield Problem(path, *no_such(kind, name, known))
+
+
+def _at_least(path: Keys, values: Mapping[str, int | None], least: int) -> Iterator[Problem]:
+    for key, value in values.items():
+        if value is not None and value < least:
+            yield Problem((*path, key), f"must be at least {least}")
+
+
+def _money(path: Keys, usd: float | None) -> Iterator[Problem]:
+    if usd is not None and not 0 <= usd <= MOST_USD:
+        yield Problem(path, f"must be from 0 to {MOST_USD:,}", "in dollars")
+
+
+def _joined(template: Template, key: str) -> str:
+    return "\n".join(getattr(template, key) or ())
+
+
+RULES: tuple[Check, ...] = (durations, amounts, task_types, agents, references, templates, budgets, jobs, prices)

@@ -1,0 +1,200 @@
+"""By what is a run routed? Each value comes from the nearest level that says it.
+
+Nearest first: the spawn (whoever asks), its template, its job, its agent, the operator's entry for its task type, the
+operator's entry for its adapter (skills only), and what is shipped: the rest of the task type, then `[limits]`. What an
+operator wrote at any level thereby beats what is shipped, and a shipped task type allows no more than `[limits]` does.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from engine.config.durations import seconds
+from engine.config.model import NO_SKILLS, SHIPPED, Agent, Config, Job, Routed, TaskType, Template
+from engine.config.params import fill
+from engine.config.rules import MOST_USD, no_such
+from engine.context.fill import fill_all, parameters
+from engine.contract.orders import RunRequest
+from engine.contract.route import Level, Route
+from state.errors import NotFound, Refused
+
+Entry = TypeVar("Entry")
+Said = tuple[Any, Level]
+"""A value, and the level that decided it."""
+Levels = tuple[tuple[Level, Routed], ...]
+
+_COMMON = ("model", "inject", "tools", "skills", "target_tokens", "injected_tokens", "run_tokens")
+_TEMPLATES = ("bootstrap_template", "prompt_template")
+_NO_JOB = Job()
+
+
+def route(request: RunRequest, config: Config) -> Route:
+    """Raises NotFound for a name that leads nowhere, Refused for a parameter or an amount that does not fit.
+
+    A job that is not declared any more says nothing of its runs.
+    """
+    template, job = _template(request, config), config.job.get(request.job or "", _NO_JOB)
+    name = _agent(request, template, job)
+    agent = _known("agent", name[0], config.agents)
+    kind = _task_type(request, template, job, agent)
+    _known("task type", kind[0], config.task_types)
+    levels = _levels(request, template, job, agent, kind[0], config)
+    said = {"agent": name, "task_type": kind, "lane": _lane(request, job, kind[0], config)}
+    said |= {key: _nearest(levels, key) for key in (*_COMMON, *_TEMPLATES)}
+    said |= _times(request, levels, config.task_type.get(kind[0], TaskType()), config)
+    said |= {"run_microusd": _microusd(_nearest(levels, "run_usd")), "task": _task(request, template, job)}
+    said |= _scope(request, template, job)
+    _known("skill set", said["skills"][0], config.skill_set | {NO_SKILLS: None})
+    return Route(
+        adapter=agent.adapter,
+        template=request.template,
+        decided={key: level for key, (_, level) in said.items()},
+        **{key: value for key, (value, _) in said.items()},
+    )
+
+
+def _template(request: RunRequest, config: Config) -> Template:
+    """With its parameters filled in; an empty one where none is named."""
+    if request.template is None:
+        if request.params:
+            raise Refused(f"parameters are given ({', '.join(request.params)}), but no template", "name the template")
+        return Template()
+    template = _known("template", request.template, config.template)
+    values = parameters(request.template, template, request.params)
+    return replace(
+        template,
+        task=fill(template.task, values),
+        inject=None if template.inject is None else fill_all(template.inject, values),
+        can_read=fill_all(template.can_read, values),
+        can_write=fill_all(template.can_write, values),
+    )
+
+
+def _agent(request: RunRequest, template: Template, job: Job) -> Said:
+    declared = None if job is _NO_JOB else job.agent
+    program = "command" if request.argv else None
+    return _first(
+        ("spawn", request.agent),
+        ("template", template.agent),
+        ("job", declared),
+        ("spawn", program),
+        ("shipped", "digest"),
+    )
+
+
+def _task_type(request: RunRequest, template: Template, job: Job, agent: Agent) -> Said:
+    return _first(
+        ("spawn", request.task_type),
+        ("template", template.task_type),
+        ("job", job.task_type),
+        ("agent", agent.task_type),
+        ("shipped", _by_trigger(request)),
+    )
+
+
+def _by_trigger(request: RunRequest) -> str:
+    """The task type of a run for which nobody says one. A job fired by hand is the job's all the same."""
+    if request.trigger == "timer":
+        return "cron"
+    if request.trigger == "spawn" or request.template is not None:
+        return "subagent"
+    return "chat" if request.job is None else "cron"
+
+
+def _levels(request: RunRequest, template: Template, job: Job, agent: Agent, kind: str, config: Config) -> Levels:
+    spoken = Routed(
+        model=request.model,
+        inject=request.inject,
+        tools=request.tools,
+        skills=request.skills,
+        injected_tokens=request.injected_tokens,
+        run_tokens=request.run_tokens,
+        run_usd=request.run_usd,
+    )
+    defaults = config.adapter.get(agent.adapter)
+    return (
+        ("spawn", spoken),
+        ("template", template),
+        ("job", job),
+        ("agent", agent),
+        ("task type", config.task_type.get(kind, TaskType())),
+        ("adapter", Routed(skills=defaults.skills if defaults else None)),
+        ("shipped", _shipped(SHIPPED.get(kind, TaskType()), config)),
+    )
+
+
+def _shipped(kind: TaskType, config: Config) -> Routed:
+    """What holds when nobody says anything: the task type as shipped, within `[limits]`."""
+    limits = config.limits
+    most = limits.injected_tokens
+    return replace(
+        kind,
+        inject=kind.inject or (),
+        skills=kind.skills or NO_SKILLS,
+        timeout=min(kind.timeout or limits.timeout_max, limits.timeout_max, key=seconds),
+        injected_tokens=min(kind.injected_tokens or most, most),
+        run_tokens=limits.run_tokens,
+        run_usd=limits.run_usd,
+    )
+
+
+def _nearest(levels: Levels, key: str) -> Said:
+    return _first(*((level, getattr(entry, key)) for level, entry in levels))
+
+
+def _first(*said: tuple[Level, Any]) -> Said:
+    """The nearest word, and who says it."""
+    return next(((value, level) for level, value in said if value is not None), (None, "shipped"))
+
+
+def _times(request: RunRequest, levels: Levels, own: TaskType, config: Config) -> dict[str, Said]:
+    text, level = _nearest(levels, "timeout")
+    timeout: Said = (seconds(text), level) if request.timeout_s is None else (request.timeout_s, "spawn")
+    longest, whose = _first(("task type", own.timeout_max), ("shipped", config.limits.timeout_max))
+    return {"timeout_s": timeout, "timeout_max_s": (seconds(longest), whose)}
+
+
+def _microusd(said: Said) -> Said:
+    usd, level = said
+    if usd is not None and not 0 <= usd <= MOST_USD:
+        raise Refused(f"a run cannot be limited to {usd} dollars", f"give an amount from 0 to {MOST_USD:,}")
+    return None if usd is None else round(usd * 1_000_000), level
+
+
+def _lane(request: RunRequest, job: Job, kind: str, config: Config) -> Said:
+    """What is spawned never joins a conversation of the operator's."""
+    if request.trigger == "spawn":
+        return "isolated", "spawn"
+    shipped = SHIPPED.get(kind, SHIPPED[_by_trigger(request)])
+    return _first(
+        ("spawn", request.lane),
+        ("job", job.session),
+        ("task type", config.task_type.get(kind, TaskType()).lane),
+        ("shipped", shipped.lane),
+    )
+
+
+def _task(request: RunRequest, template: Template, job: Job) -> Said:
+    """A template's words, and after them those of whoever asks, else those of the job."""
+    own, level = _first(("spawn", request.task or None), ("job", job.task or None))
+    task = "\n".join(text for text in (template.task, own) if text)
+    return task, level if own or not template.task else "template"
+
+
+def _scope(request: RunRequest, template: Template, job: Job) -> dict[str, Said]:
+    nowhere: tuple[Level, tuple[str, ...]] = ("shipped", ())
+    can_read = _first(("spawn", request.can_read or None), ("template", template.can_read or None), nowhere)
+    can_write = _first(
+        ("spawn", request.can_write or None),
+        ("template", template.can_write or None),
+        ("job", job.can_write or None),
+        nowhere,
+    )
+    return {"can_read": can_read, "can_write": can_write}
+
+
+def _known(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
+    if name not in known:
+        raise NotFound(*no_such(kind, name, known))
+    return known[name]

@@ -1,0 +1,65 @@
+"""What did a run change in its workspace, and was it allowed to? Looked at when its process tree is gone."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from engine.execution import snapshot
+from engine.runtime.facts import held_scope
+from engine.runtime.starting import BEFORE, ours
+from engine.scopes.conflict import HeldScope
+from engine.scopes.scope import coverage, resolve_scope
+from engine.scopes.violations import Changes, ForeignSession, OtherClaim, judge_changes, not_checked
+from state import claims, runs, sessions
+from state.database import Connection
+from state.errors import StateError
+from state.home import Home
+
+
+async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: int) -> Changes | None:
+    """None for a run that never started. Claims and sessions of its time are read here, the disk in a thread."""
+    if run.started_ms is None or run.admitted_ms is None:
+        return None
+    own = [held_scope(claim) for claim in claims.live(connection) if claim.run_id == run.id and claim.mode == "w"]
+    around = claims.during(connection, run.admitted_ms, now_ms, run.id)
+    others = [held_scope(claim) for claim in around if claim.mode == "w"]
+    foreign = [
+        ForeignSession(session.id, session.source, session.title or "")
+        for session in sessions.observed_in(connection, run.workspace, run.started_ms)
+    ]
+    return await asyncio.to_thread(_judge, home, run, own, others, foreign)
+
+
+def lost_claim(connection: Connection, run: runs.Run) -> bool:
+    """Whether a claim that the run was admitted with is not held any more: its result was made without cover."""
+    return bool(msgspec.json.decode(run.can_write)) and not claims.held(connection, run.id)
+
+
+def _judge(
+    home: Home, run: runs.Run, own: list[HeldScope], others: list[HeldScope], foreign: list[ForeignSession]
+) -> Changes:
+    root = Path(run.workspace)
+    try:
+        before = snapshot.load(home.run_folder(run.id) / BEFORE)
+    except StateError as error:
+        return not_checked(str(error))
+    after = snapshot.take(root, leave_out=ours(home))
+    if not (before.complete and after.complete):
+        return not_checked(before.why or after.why)
+    mine = [_covered(held, root) for held in own]
+    return judge_changes(
+        snapshot.changed(before, after),
+        lambda path: any(covered(path) for covered in mine),
+        [OtherClaim(held.run_id, held.agent, _covered(held, root)) for held in others],
+        foreign,
+        "; ".join(dict.fromkeys(filter(None, (before.why, after.why)))),
+    )
+
+
+def _covered(held: HeldScope, root: Path) -> Callable[[str], bool]:
+    """Whether a path relative to `root` lies in a scope, as it was when it was claimed or as it is now."""
+    now = resolve_scope(Path(held.workspace), held.patterns)
+    coverages = [coverage(scope) for scope in (held.resolved, now) if scope is not None]
+    return lambda path: any(covers(str(root / path)) for covers in coverages)

@@ -1,0 +1,209 @@
+"""What does a verdict depend on? The books, the claims, the history and the live runs, as they stand at one instant."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from engine.admission.admit import ClashFacts, Facts, Place
+from engine.admission.budgets import BudgetFacts
+from engine.admission.calibration import fit
+from engine.admission.cost import Declared, estimate
+from engine.config.model import AdapterDefaults, Budget, Config
+from engine.context.cache_break import prompt_warnings
+from engine.context.compose import decoded_parts
+from engine.contract.launch import Prompt
+from engine.contract.orders import RunRequest
+from engine.contract.outcome import Stop
+from engine.contract.verdict import Estimate, ReceiptPart
+from engine.runtime.budget_lines import lines_of, model_name, spender_of
+from engine.runtime.composing import Composed
+from engine.runtime.rates import rate_of
+from engine.scopes.conflict import Clash, HeldScope, clash
+from engine.scopes.reach import Mode, Scope
+from state import claims, history, ledger, receipts, runs
+from state.database import Connection
+
+EARLIER_RECEIPTS = 3
+"""So many prompts before this one tell whether a template changes on every run."""
+
+
+class Standing(Struct, frozen=True):
+    """What the composed request meets when it is admitted."""
+
+    run_id: int | None
+    """Of a run that waited; None for one to come."""
+    session_id: int | None
+    prompt: Prompt
+    """With what its conversation holds already marked as not sent."""
+    now_ms: int
+
+
+def gather(connection: Connection, composed: Composed, standing: Standing, config: Config) -> Facts:
+    """Everything at one instant; call it in the transaction that acts on it."""
+    route = composed.route
+    cost = expected(connection, composed, standing.prompt, config)
+    return Facts(
+        agent=route.agent,
+        agent_problem=composed.problem[0],
+        agent_fix=composed.problem[1],
+        task_type=route.task_type,
+        scope_paths=composed.scope.paths,
+        scope_problems=(*composed.scope.problems, *composed.read_scope.problems),
+        inject_names=route.inject,
+        inject_problems=tuple((f"{item.name}: {item.why}", item.fix) for item in composed.inject_problems),
+        prompt_warnings=_warnings(connection, composed, standing),
+        everything_tokens=composed.everything_tokens,
+        skill_set=route.skills,
+        skills=len(composed.skills),
+        skill_problems=composed.skill_problems,
+        estimate=cost,
+        target_tokens=route.target_tokens,
+        injected_limit=route.injected_tokens,
+        run_limit=route.run_tokens,
+        run_microusd=route.run_microusd,
+        allow_unpriced=config.limits.allow_unpriced,
+        budgets=_budgets(connection, composed, standing, config, cost),
+        clashes=tuple(_clashes(connection, composed)),
+        timeout_s=route.timeout_s,
+        timeout_max_s=route.timeout_max_s,
+        place=_place(connection, composed, standing.session_id, config),
+    )
+
+
+def expected(connection: Connection, composed: Composed, prompt: Prompt, config: Config) -> Estimate:
+    """What it will use, from the history of its like."""
+    route = composed.route
+    model = model_name(route)
+    declared = config.adapter.get(route.adapter, AdapterDefaults())
+    output = config.limits.output_tokens if declared.output_tokens is None else declared.output_tokens
+    cost = estimate(
+        prompt.tokens,
+        history.past_runs(connection, route.agent, route.task_type, model),
+        Declared(declared.overhead_tokens, output, declared.turns),
+        rate_of(connection, config, route.adapter, route.model),
+        fit(history.calibration_points(connection, model)),
+    )
+    before = composed.request.resumes_run_id
+    return cost if before is None else _going_on(cost, runs.get(connection, before))
+
+
+def _going_on(cost: Estimate, before: runs.Run) -> Estimate:
+    """One that was stopped needs at least as much again: with less it would be stopped again at once."""
+    money = None if cost.high_microusd is None else max(cost.high_microusd, before.used_microusd)
+    return msgspec.structs.replace(cost, high_tokens=max(cost.high_tokens, before.used_tokens), high_microusd=money)
+
+
+def amounts(cost: Estimate) -> dict[ledger.Unit, int]:
+    """What is reserved, in each unit that is known."""
+    known: dict[ledger.Unit, int] = {"tokens": cost.high_tokens}
+    return known if cost.high_microusd is None else known | {"microusd": cost.high_microusd}
+
+
+def _budgets(
+    connection: Connection, composed: Composed, standing: Standing, config: Config, cost: Estimate
+) -> tuple[BudgetFacts, ...]:
+    spender = spender_of(composed.route, composed.request.job)
+    drawn = list(lines_of(connection, spender, config, standing.now_ms))
+    books = ledger.books(connection, [line for _, line in drawn], standing.run_id)
+    stop = _stop(connection, composed.request)
+    return tuple(_budget(budget, line, book, cost, stop) for (budget, line), book in zip(drawn, books, strict=True))
+
+
+def _budget(budget: Budget, line: ledger.Line, book: ledger.Book, cost: Estimate, stop: Stop | None) -> BudgetFacts:
+    limit = line.limit + book.granted
+    before = [at for at in (stop.at if stop else ()) if (at.budget, at.unit) == (line.budget, line.unit)]
+    return BudgetFacts(
+        name=line.budget,
+        unit=line.unit,
+        window=budget.window,
+        window_start_ms=line.window_start_ms,
+        limit=limit,
+        taken=book.taken,
+        need=amounts(cost).get(line.unit),
+        action=budget.action,
+        warn_at=budget.warn_at,
+        stopped=any(
+            limit <= at.limit and (line.per_run or line.window_start_ms == at.window_start_ms) for at in before
+        ),
+    )
+
+
+def _stop(connection: Connection, request: RunRequest) -> Stop | None:
+    """Where the run that this one goes on with was stopped."""
+    if request.resumes_run_id is None:
+        return None
+    told = runs.get(connection, request.resumes_run_id).stop_reason
+    return msgspec.json.decode(told, type=Stop) if told else None
+
+
+def _clashes(connection: Connection, composed: Composed) -> list[ClashFacts]:
+    """Those found in the thread that still hold, and those with claims made since."""
+    live = claims.live(connection)
+    tokens = {claim.token for claim in live}
+    found = [one for one in composed.clashes if one[0].token in tokens]
+    for claim in live:
+        if claim.token > composed.newest_token:
+            found += _new_clashes(held_scope(claim), composed)
+    return [
+        ClashFacts(held.run_id, held.agent, one.mine, one.theirs, one.witness, writes) for held, one, writes in found
+    ]
+
+
+def _new_clashes(held: HeldScope, composed: Composed) -> list[tuple[HeldScope, Clash, bool]]:
+    """With a claim made since the composing began: by what was resolved when each was made."""
+    found: list[tuple[HeldScope, Clash, bool]] = []
+    if held.resolved is None:
+        return found
+    if (one := clash(composed.scope, held.resolved)) is not None:
+        found.append((held, one, held.mode == "w"))
+    if held.mode == "w" and (one := clash(composed.read_scope, held.resolved)) is not None:
+        found.append((held, one, False))
+    return found
+
+
+def held_scope(claim: claims.Claim) -> HeldScope:
+    """A live claim, as conflicts are decided on it."""
+    patterns, resolved = _decoded(claim.patterns, claim.resolved)
+    mode: Mode = "w" if claim.mode == "w" else "r"
+    return HeldScope(claim.run_id, claim.agent, claim.workspace, patterns, resolved, mode, claim.token)
+
+
+@lru_cache(maxsize=1024)
+def _decoded(patterns: str, resolved: str | None) -> tuple[tuple[str, ...], Scope | None]:
+    """A claim never changes, and every verdict asks for all of them."""
+    scope = msgspec.json.decode(resolved, type=Scope) if resolved else None
+    return msgspec.json.decode(patterns, type=tuple[str, ...]), scope
+
+
+def _place(connection: Connection, composed: Composed, session_id: int | None, config: Config) -> Place:
+    live = runs.places(connection)
+    busy = [run.id for run in live if session_id is not None and run.session_id == session_id]
+    parent = composed.request.parent_run_id
+    depth, children = 0, 0
+    if parent is not None:
+        depth, children = runs.get(connection, parent).depth + 1, runs.children(connection, parent)
+    return Place(
+        live_runs=len(live),
+        max_runs=config.engine.max_runs,
+        agent_runs=sum(run.agent == composed.route.agent for run in live),
+        max_agent_runs=composed.agent.max_runs,
+        depth=depth,
+        max_depth=config.limits.depth,
+        children=children,
+        max_children=config.limits.children,
+        busy_run_id=busy[0] if busy else None,
+    )
+
+
+def _warnings(connection: Connection, composed: Composed, standing: Standing) -> tuple[str, ...]:
+    if composed.route.prompt_template is None:
+        return ()
+    earlier: Sequence[tuple[ReceiptPart, ...]] = ()
+    if standing.session_id is not None:
+        earlier = [
+            decoded_parts(receipt.parts)
+            for receipt in receipts.in_session(connection, standing.session_id, EARLIER_RECEIPTS)
+        ]
+    return prompt_warnings(composed.route, standing.prompt, earlier)

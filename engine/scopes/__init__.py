@@ -1,0 +1,1 @@
+"""What may a run touch, do two runs share a path, and did one go beyond?"""

@@ -1,0 +1,109 @@
+"""What is put before the operator: everything that is stored, and exactly that?"""
+
+import hashlib
+import json
+import re
+
+import msgspec
+import pytest
+
+from engine.runtime.lease import holder
+from engine.runtime.questions import Question, Raise
+from state import approvals
+from tests.tui.test_cli_runs import run_of
+from tui.cli.dispatch import capture
+from tui.cli.verb import Page
+
+
+def question(world, task="mend the pump", raises=None):
+    if raises is None:
+        raises = (
+            Raise("day", "tokens", "day", world.now_ms, 1000, 900, 500, 400),
+            Raise("each", "microusd", "run", 0, 1_000_000, 0, 2_500_000, 1_500_000),
+        )
+    return Question(1, "coder", "research", task, ("out/",), "timer", "nightly", 300, 500, 2_500_000, raises)
+
+
+@pytest.fixture
+def put(world):
+    def ask(**said):
+        run = run_of(world, state="waiting", outcome=None, waits_for="approval")
+        what = msgspec.json.encode(question(world, **said)).decode()
+        with world.open().transaction() as tx:
+            return approvals.ask(tx, run, what, world.now_ms, world.now_ms + 3_600_000), what
+
+    return ask
+
+
+def answer(world, *words):
+    world.close()
+    code, out, err = capture([*words, "--json"], world.home)
+    assert (code, err) == (0, "")
+    return json.loads(out), capture([*words], world.home)[1]
+
+
+def test_without_state_nothing_waits(world):
+    assert answer(world, "approvals") == ({"approvals": []}, "Nothing waits for your word.")
+    code, _, err = capture(["approve", "1"], world.home)
+    assert code == 1
+    assert "there is no approval 1" in err
+
+
+def test_a_list_says_what_approving_grants(world, put):
+    number, _ = put()
+    data, text = answer(world, "approvals")
+    assert [one["approval"] for one in data["approvals"]] == [number]
+    assert "day +400 tokens, each +$1.50" in text
+
+
+def test_a_list_fits_into_eighty_columns(world, put, monkeypatch):
+    put(task="mend the pump in hall two, and tell why it loses pressure every night", raises=())
+    monkeypatch.setattr("tui.cli.approvals.page", lambda: Page(80, True))
+    _, text = answer(world, "approvals")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "mend the" in text
+
+
+def test_a_question_is_shown_with_all_that_is_stored(world, put):
+    number, what = put()
+    view, text = answer(world, "approvals", "show", str(number))
+    assert view["sha256"] == hashlib.sha256(what.encode()).hexdigest()
+    assert view["chars"] == len(what)
+    stored = json.loads(what)
+    for key in ("agent", "task_type", "task", "can_write", "trigger", "job", "likely_tokens", "high_tokens"):
+        assert view["question"][key] == stored[key]
+    assert [one["amount"] for one in view["question"]["raises"]] == [400, 1_500_000]
+    assert view["question"]["raises"][0]["window_start_at"].endswith("Z")
+    for said in (
+        "coder, research, asked for by timer of job nightly",
+        "mend the pump",
+        "out/",
+        "300 tokens, at most 500 tokens, $2.50",
+        "day: 900 tokens taken + 500 tokens needed of 1,000 tokens; approving grants 400 tokens more in this window",
+        "each: $0.00 taken + $2.50 needed of $1.00; approving grants $1.50 more for this run",
+        view["sha256"],
+    ):
+        assert said in text
+
+
+def test_a_long_hostile_task_is_shown_whole_and_masked(world, put):
+    task = "one\n" + "\x1b[2K\u202e" + "y" * 9000
+    number, _ = put(task=task)
+    view, text = answer(world, "approvals", "show", str(number))
+    assert view["question"]["task"] == task
+    assert "y" * 9000 in text
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert re.search(r"task +one\n", text)
+
+
+@pytest.mark.parametrize("word", ["approve", "deny"])
+def test_what_is_decided_is_not_decided_again(world, put, word):
+    number, _ = put()
+    with world.open().transaction() as tx:
+        approvals.decide(tx, number, False, world.now_ms)
+    world.close()
+    code, _, err = capture([word, str(number)], world.home)
+    assert code == 1
+    assert f"approval {number} is denied already" in err
+    assert holder(world.home) is None, "no engine is started for that"
+    assert answer(world, "approvals")[0] == {"approvals": []}

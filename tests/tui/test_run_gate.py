@@ -1,0 +1,173 @@
+"""The page of a run: what routed it, what it waits for, where its cache broke, what it changed, who is beside it."""
+
+from datetime import UTC
+
+import msgspec
+import pytest
+
+from engine.contract.outcome import Stop, StoppedAt
+from engine.contract.verdict import CacheBreak, Check, Estimate, ReceiptPart, ReceiptView, Verdict
+from engine.runtime.records import store_receipt
+from engine.scopes.violations import Changes
+from state import runs
+from tests.tui.conftest import RUN
+from tui.screens.run import RunScreen, page_lines, title_line
+from tui.screens.run_gate import gate_lines
+from tui.views import RunDetail
+from tui.widgets.cells import line_width
+
+MIN, HOUR = 60_000, 3_600_000
+SETTLED = {"id": 7, "requested_ms": 0, "state": "settled", "outcome": "succeeded", "estimate_tokens": 420}
+EMPTY = (
+    dict.fromkeys(runs.Run.__struct_fields__) | RUN | {"used_tokens": 0, "used_microusd": 0, "unpriced": 0, "depth": 0}
+)
+NOTHING = {
+    "verdict": None, "parts": (), "usage": (), "raw": None, "held": 0, "generation": None, "session_title": None,
+    "tail": (), "errors": (),
+}  # fmt: skip
+HISTORY = Estimate(100, 50, 190, 210, 420, None, None, "history", runs=8, error_median=0.08)
+
+
+def detail(run=(), **fields):
+    return RunDetail(run=runs.Run(**EMPTY | SETTLED | dict(run)), **NOTHING | fields)
+
+
+def said(found, now_ms=10 * MIN):
+    return ["".join(text for text, _ in line).rstrip() for line in gate_lines(found, now_ms, UTC)]
+
+
+def test_a_plain_run_has_none_of_these_lines():
+    assert said(detail()) == []
+
+
+@pytest.mark.parametrize(
+    ("run", "fields", "line"),
+    [
+        (
+            {"used_tokens": 202},
+            {"estimate": HISTORY},
+            "estimate   190 - 420, likely 210, was 202   from 8 runs, past error 8%",
+        ),
+        (
+            {"state": "running", "outcome": None},
+            {"estimate": Estimate(1, 0, 1, 2, 3, None, None, "declared")},
+            "estimate   1 - 3, likely 2   declared: too few runs to go by",
+        ),
+        (
+            {"model": "haiku", "inject": '["a","b"]', "timeout_s": 600.0, "template": "review"},
+            {"decided": (("model", "agent"), ("inject", "job"), ("timeout_s", "template"), ("skills", "shipped"))},
+            "routed     template review, model haiku (agent), inject 2 files (job), timeout 10 min (template)",
+        ),
+        ({}, {"decided": (("model", "shipped"), ("task", "spawn"))}, "routed     as shipped"),
+        (
+            {},
+            {"decided": (("run_tokens", "spawn"), ("tools", "agent"))},
+            "routed     limit of the run (spawn), tools (agent)",
+        ),
+        (
+            {},
+            {"cache_break": CacheBreak("instructions AGENTS.md", "changed", 12, 1204)},
+            "cache      broke at instructions AGENTS.md: changed; 1,204 tokens read anew   12 before it still stood",
+        ),
+        ({}, {"changes": Changes(True, changed=2, inside=2)}, "changed    2 files changed, all inside its scope"),
+        ({}, {"changes": Changes(False, "too many files")}, "changed    changes not checked: too many files"),
+        (
+            {"parent_run_id": 12, "depth": 1, "resumes_run_id": 9},
+            {"children": (14, 15), "next_run": 16},
+            "beside     spawned by run 12, depth 1; goes on with run 9; run 16 goes on with this one;"
+            " spawned runs 14, 15",
+        ),
+        (
+            {"state": "waiting", "outcome": None, "waits_for": "claim"},
+            {},
+            "waits      for another run's claim since 00:00   it comes by itself",
+        ),
+    ],
+)
+def test_each_line_says_what_is_known(run, fields, line):
+    assert said(detail(run, **fields)) == [line]
+
+
+def test_a_wait_for_my_word_says_until_when_and_where_to_give_it():
+    (line,) = said(detail({"state": "waiting", "waits_for": "approval", "expires_ms": 10 * MIN + 30_000}))
+    assert line == "waits      for your word since 00:00, until in 30 s   press i on the overview"
+
+
+def test_a_run_that_met_its_budget_says_which_and_what_goes_on():
+    stop = Stop(
+        "budget_reached", (StoppedAt("day", "tokens", 60_000, 0), StoppedAt("month", "microusd", 40_000_000, 0))
+    )
+    lines = said(detail({"outcome": "budget_reached"}, stop=stop, next_run=8))
+    assert lines[0] == (
+        "budget     it needed more than budget day (60,000 tokens) and budget month ($40.00) had left:"
+        " ended so that it can go on   run 8 goes on with it"
+    )
+
+
+def test_what_it_changed_outside_its_scope_is_listed_by_path_and_is_bad():
+    found = Changes(True, changed=3, inside=1, violations=("etc/a", "b"), violations_total=150)
+    lines = gate_lines(detail(changes=found), 0, None)
+    assert [(text, tone) for _, *rest in lines for text, tone in rest if text.strip()][1:] == [
+        *(("outside  ", "bad"), ("etc/a", "bad"), ("outside  ", "bad"), ("b", "bad")),
+        ("and 148 more", "bad"),
+    ]
+    assert lines[0][1][1] == "bad"
+
+
+def test_a_part_that_the_conversation_held_was_not_sent():
+    parts = (
+        ReceiptPart("instructions", "AGENTS.md", 999, 300, "a", True, False),
+        ReceiptPart("task", "task", 9, 3, "b", False),
+    )
+    page = [
+        "".join(text for text, _ in line) for line in page_lines(detail(parts=parts, everything_tokens=4198), 0, 100)
+    ]
+    row = next(line for line in page if "AGENTS.md" in line)
+    assert row.split() == ["AGENTS.md", "instructions", "-", "-", "(held)"]
+    total = next(line for line in page if line.startswith("  total"))
+    assert total.split() == ["total", "3", "9"]
+    assert "prompt   as it was sent; 4,198 with everything" in page
+
+
+def test_a_long_title_leaves_room_for_how_it_ended():
+    line = title_line(detail(session_title="x" * 300), 0, 80)
+    assert line_width(line) <= 80
+    assert "".join(text for text, _ in line).endswith("run 7   succeeded")
+
+
+def test_the_page_reads_all_of_it_from_the_books(filled, drive):
+    verdict = Verdict(True, (Check("inject", True, "2 files", warning="above the target of 60"),), HISTORY)
+    run_id = filled.run(
+        session_id=1, state="settled", outcome="succeeded", verdict=msgspec.json.encode(verdict).decode(),
+        estimate=msgspec.json.encode(HISTORY).decode(), template="review", parent_run_id=None, depth=0,
+        changes=msgspec.json.encode(Changes(True, changed=1, violations=("x\x1b[2J",), violations_total=1)).decode(),
+    )  # fmt: skip
+    filled.run(state="settled", outcome="succeeded", parent_run_id=run_id, depth=1)
+    filled.run(state="settled", outcome="succeeded", resumes_run_id=run_id)
+    view = ReceiptView((), 0, 0, 4198, CacheBreak("skills deploy", "added", 5, 6), {"timeout_s": "template"})
+    with filled.open().transaction() as tx:
+        store_receipt(tx, run_id, view)
+
+    async def scenario(pilot):
+        await pilot.sees("fix flaky")
+        await pilot.press("5", "end", "enter")
+        await pilot.until(lambda: isinstance(pilot.app.screen, RunScreen), "the run is open")
+        await pilot.sees("every check passed, 1 warning", "!   2 files; above the target of 60")
+        await pilot.sees("190 - 420, likely 210", "template review, timeout none (template)", "broke at skills deploy")
+        await pilot.sees("1 outside its scope", "outside  x", "run 3 goes on with this one; spawned run 2")
+        assert "\x1b" not in pilot.shown()
+
+    drive(filled.home, scenario)
+
+
+def test_a_verdict_of_an_older_house_is_still_readable(filled, drive):
+    filled.run(
+        state="settled", outcome="succeeded", verdict='{"ok":true,"checks":[{"name":"scope","ok":true,"why":"in"}]}'
+    )
+
+    async def scenario(pilot):
+        await pilot.sees("fix flaky")
+        await pilot.press("5", "enter")
+        await pilot.sees("every check passed", "scope       ok  in")
+
+    drive(filled.home, scenario)

@@ -1,0 +1,59 @@
+"""How does a command line say a value: `60k` tokens, `1.5` dollars, `10m`, `who=ops`? Types for argparse."""
+
+import argparse
+import math
+
+from engine.config.durations import seconds
+from engine.config.rules import MOST_USD
+
+_SCALES = {"k": 1_000, "m": 1_000_000}
+MOST_TOKENS = 10**12
+"""What is above is no limit but a slip of the pen, and more than a database holds is near."""
+
+
+def tokens(text: str) -> int:
+    """`60000`, `60k`, `1.5M`; zero is a number of tokens, too."""
+    scaled = text[-1:].lower() in _SCALES
+    number, scale = (text[:-1], _SCALES[text[-1].lower()]) if scaled else (text, 1)
+    try:
+        found = round(float(number) * scale)
+    except (ValueError, OverflowError):
+        found = -1
+    if not 0 <= found <= MOST_TOKENS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of tokens; write it like 60000, 60k or 1.5M")
+    return found
+
+
+def some_tokens(text: str) -> int:
+    """The same, but at least one."""
+    found = tokens(text)
+    if found == 0:
+        raise argparse.ArgumentTypeError("no run fits into no tokens at all; give at least 1")
+    return found
+
+
+def dollars(text: str) -> float:
+    """`1.5`, `0.05`."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found <= MOST_USD:
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of dollars; write it like 2 or 0.05")
+    return found
+
+
+def duration(text: str) -> float:
+    """A duration in seconds."""
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def parameter(text: str) -> tuple[str, str]:
+    """`NAME=VALUE`, where the value may be empty or hold more of them."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!a} has no value; write it as NAME=VALUE")
+    return name, value

@@ -1,0 +1,231 @@
+"""`qd context`: what goes into a prompt, which level decided it, and what each part costs. It only reads files."""
+
+import argparse
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from engine.config.model import Config
+from engine.config.rules import no_such
+from engine.context.assemble import Assembled, assemble
+from engine.context.cache_break import prompt_warnings
+from engine.context.compose import receipt_parts
+from engine.context.fill import words
+from engine.context.routing import route
+from engine.context.skills import discover, skill_folders
+from engine.contract.orders import RunRequest, Trigger
+from engine.contract.route import Route
+from engine.contract.verdict import ReceiptPart
+from engine.runtime.settings import load_strict, zone_of
+from state.errors import NotFound, UsageError
+from tui.cli.verb import Context, Output, Verb, page, table
+
+_SOURCE_LEAST = 12
+"""Columns that a shortened source keeps."""
+
+
+class Picture(Struct, frozen=True):
+    """All that is said of a prompt."""
+
+    route: Route
+    workspace: Path
+    made: Assembled
+    parts: tuple[ReceiptPart, ...]
+    """In the order that was asked for."""
+    warnings: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        return self.made.prompt.tokens
+
+    @property
+    def over_limit(self) -> int:
+        return max(0, self.tokens - self.route.injected_tokens)
+
+    @property
+    def over_target(self) -> int | None:
+        """None without a target."""
+        return None if self.route.target_tokens is None else max(0, self.tokens - self.route.target_tokens)
+
+    @property
+    def saved(self) -> int:
+        return self.made.everything_tokens - self.tokens
+
+    @property
+    def saved_percent(self) -> int | None:
+        """None where there is nothing to save of."""
+        return round(100 * self.saved / self.made.everything_tokens) if self.made.everything_tokens else None
+
+    @property
+    def problems(self) -> list[dict[str, str]]:
+        """What keeps such a run from starting."""
+        said = [{"what": one.name, "why": one.why, "fix": one.fix} for one in self.made.inject_problems]
+        said += [{"what": one.name, "why": one.why, "fix": one.fix} for one in self.made.skill_problems]
+        if self.over_limit:
+            why = f"{self.tokens:,} tokens are {self.over_limit:,} over the limit of {self.route.injected_tokens:,}"
+            said.append({"what": "prompt", "why": why, "fix": "inject less, or raise injected_tokens"})
+        return said
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--agent", help="whose prompt (the template's or the job's, else digest)")
+    parser.add_argument("--task-type", help="what kind of work")
+    parser.add_argument("--template", help="a declared template")
+    parser.add_argument("--param", action="append", metavar="NAME=VALUE", help="fills in the template")
+    parser.add_argument("--job", help="a declared job, as when it is due")
+    parser.add_argument("--workspace", help="the folder to work in (the job's, the agent's, else this one)")
+    parser.add_argument("--task", default="", help="what to do, in words")
+    parser.add_argument("--order", choices=("cost", "sent"), default="cost", help="the dearest first, or as it is sent")
+
+
+def _context(context: Context) -> Output:
+    config = load_strict(context.home)
+    request = _request(context, config)
+    picture = _picture(request, config, context.options.order)
+    return Output(_data(picture), _text(picture), ok=not picture.problems)
+
+
+def _request(context: Context, config: Config) -> RunRequest:
+    """As the run would be asked for, with its workspace."""
+    options = context.options
+    if options.job is not None and options.job not in config.job:
+        raise NotFound(*no_such("job", options.job, config.job))
+    trigger: Trigger = "operator" if options.job is None else "timer"
+    request = RunRequest(
+        workspace="",
+        agent=options.agent,
+        task_type=options.task_type,
+        template=options.template,
+        params=_params(options.param or []),
+        job=options.job,
+        task=options.task,
+        trigger=trigger,
+    )
+    return msgspec.structs.replace(request, workspace=_workspace(context, config, route(request, config).agent))
+
+
+def _params(given: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    if wrong := [name for name, equals, _ in pairs if not equals or not name]:
+        raise UsageError(f"qd context: --param {wrong[0]!a} has no value", "write it as NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _workspace(context: Context, config: Config, agent: str) -> str:
+    declared = config.job[context.options.job].workspace if context.options.job else None
+    context.options.workspace = context.options.workspace or declared or config.agents[agent].workspace
+    return context.workspace()
+
+
+def _picture(request: RunRequest, config: Config, order: str) -> Picture:
+    routed, workspace = route(request, config), Path(request.workspace)
+    if not workspace.is_dir():
+        raise NotFound(f"its workspace {workspace} is not a folder", "name one that exists")
+    now = datetime.now(zone_of(config))
+    named = words(routed, job=request.job, workspace=str(workspace), trigger=request.trigger, now=now)
+    found = discover(skill_folders(os.environ, [str(workspace)], config.skills.folders))
+    made = assemble(routed, config, workspace, named, found)
+    parts = receipt_parts(made.prompt)
+    dearest = tuple(sorted(parts, key=lambda part: -part.tokens))
+    return Picture(
+        route=routed,
+        workspace=workspace,
+        made=made,
+        parts=dearest if order == "cost" else parts,
+        warnings=prompt_warnings(routed, made.prompt, ()),
+    )
+
+
+def _data(picture: Picture) -> dict[str, Any]:
+    routed = picture.route
+    return {
+        "workspace": str(picture.workspace),
+        "parts": [msgspec.structs.asdict(part) for part in picture.parts],
+        "tokens": picture.tokens,
+        "chars": picture.made.prompt.chars,
+        "everything_tokens": picture.made.everything_tokens,
+        "everything": [msgspec.structs.asdict(piece) for piece in picture.made.everything],
+        "saved_tokens": picture.saved,
+        "saved_percent": picture.saved_percent,
+        "target_tokens": routed.target_tokens,
+        "over_target_tokens": picture.over_target,
+        "limit_tokens": routed.injected_tokens,
+        "over_limit_tokens": picture.over_limit,
+        "route": {key: value for key, value in msgspec.structs.asdict(routed).items() if key != "decided"},
+        "decided": routed.decided,
+        "warnings": list(picture.warnings),
+        "problems": picture.problems,
+    }
+
+
+def _text(picture: Picture) -> str:
+    blocks = [_parts(picture), _sums(picture), _levels(picture.route)]
+    blocks.append("\n".join(f"note  {warning}" for warning in picture.warnings))
+    blocks.append("\n".join(f"NO    {one['what']}: {one['why']}; {one['fix']}" for one in picture.problems))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _parts(picture: Picture) -> str:
+    """With sources cut from their left where the terminal is narrow: the end of a path tells more."""
+    widest = max((len(part.source) for part in picture.parts), default=0)
+    made = _parts_table(picture, widest)
+    over = max(map(len, made.splitlines())) - (page().width or 10**6)
+    return made if over <= 0 else _parts_table(picture, max(_SOURCE_LEAST, widest - over))
+
+
+def _parts_table(picture: Picture, most: int) -> str:
+    rows: list[tuple[object, ...]] = [
+        (part.kind, _cut(part.source, most), f"{part.chars:,}", f"{part.tokens:,}", "yes" if part.stable else "no")
+        for part in picture.parts
+    ]
+    rows.append(("total", "", f"{picture.made.prompt.chars:,}", f"{picture.tokens:,}", ""))
+    return table(("part", "source", "chars", "tokens", "stable"), rows, right=(2, 3))
+
+
+def _cut(source: str, most: int) -> str:
+    return source if len(source) <= most else "…" + source[len(source) - most + 1 :]
+
+
+def _sums(picture: Picture) -> str:
+    whole, level = picture.made.everything_tokens, picture.route.decided
+    rows = [("everything", f"{whole:,}", _saving(picture))]
+    if picture.over_target is not None:
+        rows.append(
+            ("target", f"{picture.route.target_tokens:,}", _excess(picture.over_target, level["target_tokens"]))
+        )
+    rows.append(("limit", f"{picture.route.injected_tokens:,}", _excess(picture.over_limit, level["injected_tokens"])))
+    return table(("against", "tokens", ""), rows, right=(1,))
+
+
+def _saving(picture: Picture) -> str:
+    if picture.saved <= 0:
+        return "nothing is saved"
+    return f"{picture.saved:,} saved ({picture.saved_percent} %)"
+
+
+def _excess(over: int, level: str) -> str:
+    return f"{over:,} over, by {level}" if over else f"kept, by {level}"
+
+
+def _levels(routed: Route) -> str:
+    rows = [(key, _value(getattr(routed, key)), level) for key, level in routed.decided.items()]
+    return table(("value", "is", "decided by"), [(key, _cut_end(value), level) for key, value, level in rows])
+
+
+def _value(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "nothing"
+    return f"{value:,g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _cut_end(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+CONTEXT = Verb(_arguments, _context)

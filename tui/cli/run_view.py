@@ -1,0 +1,131 @@
+"""What is a run as JSON? The contract of `qd spawn --json`, `qd run --json` and `qd run show --json`."""
+
+from typing import Any
+
+import msgspec
+
+from engine.contract.clock import iso
+from state import approvals, receipts, responses, runs
+from state.database import Connection
+from state.home import Home
+from tui.cli.raw import metadata, reported
+from tui.cli.sums import booked_view
+from tui.cli.verb import times
+
+
+def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
+    """Everything that is known of a run, but for its answer."""
+    duration_s = (run.ended_ms - run.started_ms) / 1000 if run.ended_ms and run.started_ms else None
+    usage = booked_view(responses.of_run(connection, run.id))
+    return {
+        "outcome": run.outcome,
+        "run": run.id,
+        "session": run.session_id,
+        "state": run.state,
+        "why": run.why,
+        "verdict": _verdict(run),
+        "estimate": _estimate(run, usage),
+        "receipt": _receipt(connection, run.id),
+        "usage": usage,
+        "raw": reported(run),
+        "changes": _decoded(run.changes),
+        "waiting": _waiting(connection, run),
+        "stopped_at": _stopped_at(run),
+        "agent": run.agent,
+        "adapter": run.adapter,
+        "model": run.model,
+        "lane": run.lane,
+        "trigger": run.trigger,
+        "task_type": run.task_type,
+        "template": run.template,
+        "job": run.job,
+        "parent": run.parent_run_id,
+        "depth": run.depth,
+        "children": runs.children(connection, run.id),
+        "resumes": run.resumes_run_id,
+        "resumed_by": _resumed_by(connection, run),
+        "task": run.task,
+        "workspace": run.workspace,
+        "inject": _decoded(run.inject),
+        "can_read": _decoded(run.can_read),
+        "can_write": _decoded(run.can_write),
+        "timeout_s": run.timeout_s,
+        **metadata(run),
+        "reuse_reason": run.reuse_reason,
+        "estimate_tokens": run.estimate_tokens,
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "requested_at": iso(run.requested_ms),
+        "started_at": iso(run.started_ms),
+        "ended_at": iso(run.ended_ms),
+        "duration_s": duration_s,
+    }
+
+
+def result_text(home: Home, run_id: int) -> str | None:
+    """What the agent answered; None when it answered nothing or it is not kept any more."""
+    try:
+        return (home.run_folder(run_id) / "result.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def _verdict(run: runs.Run) -> dict[str, Any]:
+    """Of a run from before there were warnings, nothing was warned about."""
+    told = msgspec.json.decode(run.verdict)
+    checks = [_with({"fix": "", "warning": "", "waits_for": None}, check) for check in told["checks"]]
+    return {"ok": told["ok"], "checks": checks, "estimate_tokens": run.estimate_tokens}
+
+
+def _estimate(run: runs.Run, usage: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Beside what was used. How far off it was is only known where the usage was reported, and is all there."""
+    if run.estimate is None:
+        return None
+    told = msgspec.json.decode(run.estimate)
+    used = usage["tokens"] if usage else None
+    known = usage is not None and usage["basis"] != "estimated" and not run.open and bool(used)
+    error = round(abs(told["likely_tokens"] - used) / used, 4) if known else None
+    money = usage["cost_microusd"] if usage else None
+    return {**told, "used_tokens": used, "used_microusd": money, "error": error}
+
+
+def _receipt(connection: Connection, run_id: int) -> dict[str, Any] | None:
+    kept = receipts.of_run(connection, run_id)
+    if kept is None:
+        return None
+    return {
+        "parts": [_with({"sent": True}, part) for part in msgspec.json.decode(kept.parts)],
+        "tokens": kept.tokens,
+        "chars": kept.chars,
+        "everything_tokens": kept.everything_tokens,
+        "cache_break": _decoded(kept.cache_break),
+        "decided": msgspec.json.decode(kept.decided),
+    }
+
+
+def _waiting(connection: Connection, run: runs.Run) -> dict[str, Any] | None:
+    """What it waits for, until when, and which question is put to the operator."""
+    if run.state != "waiting":
+        return None
+    asked = approvals.of_run(connection, run.id)
+    open_one = asked.id if asked and asked.state == "open" else None
+    return {"for": run.waits_for, "until_at": iso(run.expires_ms), "approval": open_one}
+
+
+def _stopped_at(run: runs.Run) -> list[dict[str, Any]] | None:
+    """The limits that had no room left for it; None when we did not end it."""
+    return None if run.stop_reason is None else [times(at) for at in msgspec.json.decode(run.stop_reason)["at"]]
+
+
+def _resumed_by(connection: Connection, run: runs.Run) -> int | None:
+    again = runs.resumption(connection, run.id) if run.outcome == "budget_reached" else None
+    return again.id if again else None
+
+
+def _with(unsaid: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """The record with what an older one does not say."""
+    return record | {key: value for key, value in unsaid.items() if key not in record}
+
+
+def _decoded(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)

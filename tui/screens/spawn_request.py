@@ -1,0 +1,155 @@
+"""What do the fields of the spawn sheet ask for? And what holds where one is empty, by which level?"""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.config.durations import say, seconds
+from engine.config.model import Config, Param
+from engine.context.routing import route
+from engine.contract.orders import RunRequest
+from engine.contract.route import Route
+from state.errors import QuarterdeckError, Refused
+from tui.screens.budget_sheet import parse_tokens, parse_usd
+from tui.text import money, tokens
+
+NOTHING = "none"
+"""In `inject` and `tools`: none of them, rather than as the next level says."""
+UNSAID = "-"
+"""In `limits`: this one as the next level says."""
+_FIELD_OF = {
+    "agent": "agent",
+    "task_type": "task type",
+    "model": "model",
+    "inject": "inject",
+    "skills": "skills",
+    "tools": "tools",
+    "can_read": "can read",
+    "can_write": "can write",
+    "timeout_s": "timeout",
+}
+"""Value of the route to the field that says it."""
+
+
+def request_of(values: Mapping[str, str]) -> RunRequest:
+    """Raises Refused, with the field's name before what is wrong with it."""
+    injected, total, usd = _limits(values["limits"])
+    return RunRequest(
+        workspace=_folder(values["workspace"]),
+        agent=values["agent"] or None,
+        template=values["template"] or None,
+        params=_params(values["params"]),
+        task_type=values["task type"] or None,
+        model=values["model"] or None,
+        task=values["task"],
+        inject=_names(values["inject"]),
+        tools=_names(values["tools"].replace(",", " ")),
+        skills=values["skills"] or None,
+        can_read=tuple(values["can read"].split()),
+        can_write=tuple(values["can write"].split()),
+        timeout_s=_timeout(values["timeout"]),
+        injected_tokens=injected,
+        run_tokens=total,
+        run_usd=usd,
+        argv=tuple(_split("program", values["program"])),
+        trigger="spawn",
+        lane="isolated",
+    )
+
+
+def holds(request: RunRequest, config: Config, decided: Mapping[str, str]) -> dict[str, str]:
+    """What each empty field amounts to and who says so, as `5 min (task type)`. `decided` is the engine's word on that.
+
+    Empty when the request leads nowhere: then the engine has said why.
+    """
+    try:
+        found = route(request, config)
+    except QuarterdeckError:
+        return {}
+    words = _words(found)
+    hints = {field: f"{words[name]} ({decided.get(name, '?')})" for name, field in _FIELD_OF.items()}
+    said = (("injected_tokens", "injected"), ("run_tokens", "in all"), ("run_microusd", ""))
+    limits = [f"{words[name]} {what}".strip() + f" ({decided.get(name, '?')})" for name, what in said]
+    return hints | {"limits": ", ".join(limits), "params": params_hint(request.template, config)}
+
+
+def params_hint(template: str | None, config: Config) -> str:
+    """`file (a path), lines (a number, else 20)`: what the template wants; empty without one."""
+    if template is None or template not in config.template:
+        return ""
+    return ", ".join(_param(name, param) for name, param in config.template[template].params.items()) or "it has none"
+
+
+def _param(name: str, param: Param) -> str:
+    return f"{name}=({param.type})" if param.default is None else f"{name}=({param.type}, else {param.default})"
+
+
+def _words(found: Route) -> dict[str, str]:
+    return {
+        "agent": found.agent,
+        "task_type": found.task_type,
+        "model": found.model or "the agent's own",
+        "inject": " ".join(found.inject) or "nothing",
+        "skills": found.skills,
+        "tools": "the agent's own" if found.tools is None else " ".join(found.tools) or "none",
+        "can_read": " ".join(found.can_read) or "anywhere in it",
+        "can_write": " ".join(found.can_write) or "nothing",
+        "timeout_s": say(found.timeout_s),
+        "injected_tokens": tokens(found.injected_tokens),
+        "run_tokens": tokens(found.run_tokens),
+        "run_microusd": "no $ limit" if found.run_microusd is None else money(found.run_microusd, short=False),
+    }
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    """None for an empty field, and an empty list for the word `none`."""
+    return () if text == NOTHING else tuple(text.split()) or None
+
+
+def _params(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in _split("params", text):
+        key, sign, value = word.partition("=")
+        if not key or not sign:
+            raise Refused(f"params: '{word}' gives nothing a value", "write key=value, and quote a value with blanks")
+        found[key] = value
+    return found
+
+
+def _limits(text: str) -> tuple[int | None, int | None, float | None]:
+    """Tokens of the prompt, tokens of the run, dollars: `500 20k $0.10`, `- 20k`, `$0.10`."""
+    usd: float | None = None
+    counts: list[int | None] = []
+    try:
+        for word in text.split():
+            if word.startswith("$"):
+                usd = parse_usd(word)
+            else:
+                counts.append(None if word == UNSAID else parse_tokens(word))
+    except ValueError as error:
+        raise Refused(f"limits: {error}") from None
+    if len(counts) > 2:
+        raise Refused("limits: too many numbers", "write those of the prompt, of the run, and dollars: 500 20k $0.10")
+    injected, total = [*counts, None, None][:2]
+    return injected, total, usd
+
+
+def _folder(text: str) -> str:
+    try:
+        return str(Path(text or ".").expanduser().absolute())
+    except RuntimeError as error:
+        raise Refused(f"workspace: {error}", "give its full path") from None
+
+
+def _timeout(text: str) -> float | None:
+    try:
+        return seconds(text) if text else None
+    except ValueError as error:
+        raise Refused(f"timeout: {error}") from None
+
+
+def _split(name: str, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise Refused(f"{name}: {error}", "close the quotation") from None
