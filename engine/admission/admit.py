@@ -218,7 +218,7 @@ def _children(place: Place) -> Check:
     why = f"{place.children} of {place.max_children}"
     if place.depth and place.children >= place.max_children:
         return Check("children", False, f"{why}: its parent has spawned all that it may", "raise limits.children")
-    return Check("children", True, why if place.depth else "asked for by nobody's run")
+    return Check("children", True, why if place.depth else "no run asks for it")
 
 
 def _concurrency(facts: Facts) -> Check:

@@ -13,6 +13,7 @@ from engine.context.skills import discover, skill_folders
 from engine.contract.clock import Clock, SystemClock
 from engine.contract.orders import Preview, PreviewAnswer
 from engine.runtime.boot import NOTICE, starts_after_boot
+from engine.runtime.budget_watch import BudgetWatch
 from engine.runtime.gate import Gate
 from engine.runtime.lease import Lease, consoles_attached
 from engine.runtime.live_runs import LiveRuns
@@ -48,6 +49,7 @@ class Engine:
         self._gate = Gate(home, database, self._settings, clock)
         self._live = LiveRuns(home, database, self._settings, clock)
         self._waiting = WaitingRoom(database, self._settings, self._gate, self._live, clock)
+        self._budgets = BudgetWatch(database, self._settings, clock)
         self._scheduler = Scheduler(database, self._settings, self._gate, self._live, clock)
         self._prices = PriceBook(database, clock, self._settings.config.prices, os.environ)
         self._logs = LogFollower(database, clock, os.environ, self._prices)
@@ -200,6 +202,7 @@ class Engine:
             spool.forget_before(tx, now_ms - ANSWERS_KEPT_MS)
             claims.trim(tx, now_ms - ANSWERS_KEPT_MS)
             events.trim(tx)
+        self._budgets.look()
         await self._logs.reprice()
 
     async def _answer_previews(self) -> None:
