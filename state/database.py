@@ -10,18 +10,13 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from state.errors import LeaseLost, StateError, StateNewer, Unstorable
 from state.home import Home, prepare
-
-Connection = sqlite3.Connection
+from state.query import Connection, insert, row, rows
 
 SQLITE_VERSION = sqlite3.sqlite_version_info
-
-Row = TypeVar("Row", bound=msgspec.Struct)
 
 SCHEMA_VERSION = 3
 """The number of the newest migration; kept here so that a reader need not import the migrations."""
@@ -138,28 +133,6 @@ def data_version(connection: Connection) -> int:
     """A number that moves when another connection has committed. Costs 2 microseconds."""
     version: int = connection.execute("PRAGMA data_version").fetchone()[0]
     return version
-
-
-def rows(connection: Connection, kind: type[Row], sql: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
-    """Run a query whose columns are the fields of `kind`, in any order, all fetched at once."""
-    cursor = connection.execute(sql, parameters)
-    names = [column[0] for column in cursor.description]
-    if tuple(names) == kind.__struct_fields__:
-        return [kind(*row) for row in cursor.fetchall()]
-    return [kind(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-
-
-def row(connection: Connection, kind: type[Row], sql: str, parameters: tuple[Any, ...] = ()) -> Row | None:
-    """The first row of such a query, if there is one."""
-    found = rows(connection, kind, sql, parameters)
-    return found[0] if found else None
-
-
-def insert(tx: Connection, table: str, values: dict[str, Any]) -> int:
-    """Insert one row given by column name; returns its rowid."""
-    names, marks = ", ".join(values), ", ".join("?" * len(values))
-    cursor = tx.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
-    return int(cursor.lastrowid or 0)
 
 
 @contextmanager

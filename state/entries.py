@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from state.database import Connection, row, rows
+from state.query import Connection, row, rows
 
 Unit = Literal["tokens", "microusd"]
 """What a budget is counted in: tokens of all kinds, or micro-dollars."""

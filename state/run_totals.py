@@ -4,9 +4,9 @@ A response that is booked anew is taken away before it is put back; the ledger i
 """
 
 from state import entries
-from state.database import Connection
 from state.entries import Used
 from state.errors import NotFound
+from state.query import Connection
 
 
 def of(connection: Connection, run_id: int) -> Used:

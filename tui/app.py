@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from engine.contract.orders import FireJob, Nothing
+from engine.contract.verdict import WAITING_WORDS
 from state.home import Home
 from tui import actions, changes, messages
 from tui.changes import Change
@@ -20,7 +21,6 @@ from tui.feed import Feed
 from tui.link import Link
 from tui.opening import Opening
 from tui.panes import messages as asked
-from tui.panes.runs import WAITING_WORDS
 from tui.screens.overview import Overview
 from tui.screens.screen import DeckScreen
 from tui.theme import PALETTES, THEMES, Palette, Tone, theme_for

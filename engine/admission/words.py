@@ -7,11 +7,11 @@ def many(number: int, thing: str) -> str:
 
 
 def dollars(microusd: int) -> str:
-    """`$0.0041`, `$0.83`, `$11.00`: cents, and below ten cents two digits that count."""
+    """`$11.00`, `$0.83`, `$0.0410`, `$0.000950`: the smaller, the more digits, so that what is added up shows."""
     amount = microusd / 1_000_000
     if amount == 0 or abs(amount) >= 0.1:
         return f"${amount:,.2f}"
-    return f"${amount:.4f}" if abs(amount) >= 0.0001 else f"${amount:.6f}"
+    return f"${amount:.4f}" if abs(amount) >= 0.01 else f"${amount:.6f}"
 
 
 def amount(unit: str, number: int) -> str:

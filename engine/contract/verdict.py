@@ -22,6 +22,15 @@ WaitsFor = Literal["approval", "budget", "claim", "slot"]
 """The operator's word, room in a budget, another run's claim, a free place."""
 
 
+WAITING_WORDS: dict[str, str] = {
+    "approval": "your word",
+    "budget": "room in a budget",
+    "claim": "another run's claim",
+    "slot": "a free place",
+}
+"""How a screen says what a run waits for."""
+
+
 class Check(Struct, frozen=True):
     """One line of a verdict."""
 

@@ -50,6 +50,13 @@ def _inject_huge(site: Site) -> Found:
     return refusal("inject", "over the cap", {"inject": ("huge.md",)}, {"inject": ("status.md",)})(site)
 
 
+def _inject_file(site: Site) -> Found:
+    site.write("long.md", _STATUS * 1_300)
+    site.write("status.md", _STATUS)
+    long, short = ({"inject": (name,), "injected_tokens": 20_000} for name in ("long.md", "status.md"))
+    return refusal("inject", "over the cap of 8,000 for one file", long, short)(site)
+
+
 def _inject_long(site: Site) -> Found:
     site.write("long.md", _STATUS * 300)
     few, many = ({"inject": ("long.md",), "injected_tokens": limit} for limit in (100, 8_000))
@@ -114,6 +121,7 @@ DRILLS = (
     Drill("inject.outside", ("inject",), "to inject ../secret.md", REFUSED, _inject_outside),
     Drill("inject.link", ("inject",), "to inject a link that leads to ../secret.md", REFUSED, _inject_link),
     Drill("inject.huge", ("inject",), "to inject a file of more than 512 KiB", REFUSED, _inject_huge),
+    Drill("inject.file", ("inject",), "to inject a file of more than 8,000 tokens", REFUSED, _inject_file),
     Drill("inject.long", ("inject",), "a prompt of more tokens than its task type may have", REFUSED, _inject_long),
     Drill("inject.can_read", ("inject",), "to inject a file that the run may not read", REFUSED, _inject_unread),
     Drill(

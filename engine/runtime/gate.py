@@ -16,7 +16,7 @@ from engine.context.compose import decoded_parts, not_again, receipt, receipt_pa
 from engine.contract.clock import Clock
 from engine.contract.launch import AdapterRequest, Prompt
 from engine.contract.orders import RunRequest
-from engine.contract.verdict import CacheBreak, ReceiptView, Verdict, WaitsFor
+from engine.contract.verdict import WAITING_WORDS, CacheBreak, ReceiptView, Verdict, WaitsFor
 from engine.runtime.budget_lines import lines_of, spender_of
 from engine.runtime.composing import Composed, Held, compose_request
 from engine.runtime.conversation import enter, reuse_of, session_for
@@ -236,15 +236,6 @@ class Gate:
             can_write=composed.route.can_write,
             output_limit_tokens=config.limits.output_tokens,
         )
-
-
-WAITING_WORDS: dict[str, str] = {
-    "approval": "your word",
-    "budget": "room in a budget",
-    "claim": "another run's claim",
-    "slot": "a free place",
-}
-"""How a screen says what a run waits for."""
 
 
 def _is_asked(connection: Connection, run_id: int) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from engine.config.model import Config, Job
 from engine.contract.clock import Clock
 from engine.contract.orders import RunRequest
-from engine.runtime.gate import WAITING_WORDS, Gate
+from engine.contract.verdict import WAITING_WORDS
+from engine.runtime.gate import Gate
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.settings import Settings, job_trigger
 from engine.schedule.calendar import Trigger

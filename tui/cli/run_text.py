@@ -25,7 +25,7 @@ def run_words(view: dict[str, Any]) -> str:
 
 def waiting_words(run_id: int, waits_for: str, approval: int | None, why: str) -> str:
     """`run 4 waits for your word: qd approve 3`: one line."""
-    from engine.runtime.gate import WAITING_WORDS
+    from engine.contract.verdict import WAITING_WORDS
 
     what = WAITING_WORDS.get(waits_for, waits_for)
     end = f"qd approve {approval} (or qd deny {approval}; qd approvals show {approval} tells all)" if approval else why

@@ -20,13 +20,6 @@ OUTCOME_TONES: dict[str, Tone] = {
     "refused": "warn",
     "budget_reached": "warn",
 }
-WAITING_WORDS = {
-    "approval": "your word",
-    "budget": "room in a budget",
-    "claim": "another run's claim",
-    "slot": "a free place",
-}
-"""What a run waits for, in a sentence."""
 WAITS_SHORT = {"approval": "your word", "budget": "budget", "claim": "claim", "slot": "place"}
 """What a run waits for, in a cell."""
 RUN_COLUMNS = (

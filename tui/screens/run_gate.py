@@ -7,9 +7,9 @@ import msgspec
 
 from engine.config.durations import say
 from engine.contract.outcome import StoppedAt
+from engine.contract.verdict import WAITING_WORDS
 from engine.scopes.violations import words
 from state.runs import Run
-from tui.panes.runs import WAITING_WORDS
 from tui.text import amount_in_full, due, moment, plural
 from tui.theme import Tone
 from tui.views import RunDetail

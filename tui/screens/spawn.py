@@ -8,12 +8,11 @@ from textual.timer import Timer
 from engine.admission.admit import waits_for
 from engine.config.model import NO_SKILLS, Config
 from engine.contract.orders import RunRequest
-from engine.contract.verdict import Verdict, WaitsFor
+from engine.contract.verdict import WAITING_WORDS, Verdict, WaitsFor
 from state.errors import Refused
 from tui import actions
 from tui.messages import VerdictCame
 from tui.panes.messages import RunOpened
-from tui.panes.runs import WAITING_WORDS
 from tui.screens.sheet import Sheet, check_line, no_line
 from tui.screens.spawn_prompt import prompt_lines
 from tui.screens.spawn_request import holds, params_hint, request_of
