@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from state.errors import LeaseLost, StateError, StateNewer, Unstorable
+from state.errors import LeaseLost, NotWritten, StateError, StateNewer, Unstorable
 from state.home import Home, prepare
 from state.query import Connection, insert, row, rows
 
@@ -22,6 +22,14 @@ SCHEMA_VERSION = 3
 """The number of the newest migration; kept here so that a reader need not import the migrations."""
 
 BUSY_TIMEOUT_S = 5.0
+_PASSING = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,  # a full disk too, where not even the index of the log of writes can grow
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
 _OPTIONS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False}
 
 
@@ -39,18 +47,20 @@ class Database:
 
         `durable=False`: the machine may lose it, whole, when its power fails; for what can be read again.
         Raises LeaseLost when another engine has taken over since: a paused engine that wakes up changes nothing.
+        Raises NotWritten when it can be tried again, as on a full disk.
         """
-        if durable != self._durable:
-            self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._fence()
-            yield self.connection
-            self.connection.execute("COMMIT")
-        except BaseException:
-            self.connection.rollback()  # does nothing where SQLite has rolled back itself, as on a full disk
-            raise
+        with _passing():
+            if durable != self._durable:
+                self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._fence()
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self.connection.rollback()  # does nothing where SQLite has rolled back itself, as on a full disk
+                raise
 
     def _fence(self) -> None:
         if self.epoch is None:
@@ -70,11 +80,26 @@ class Database:
 
     def checkpoint(self) -> None:
         """Move what the log of writes holds into the database now, between two transactions rather than at the end of
-        one: it takes as long as a transaction itself."""
-        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        one: it takes as long as a transaction itself. Raises NotWritten."""
+        with _passing():
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         self.connection.close()
+
+
+@contextmanager
+def _passing() -> Iterator[None]:
+    """Raises NotWritten for what is no fault of the statement, and may be over when it is tried again."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code not in _PASSING:
+            raise
+        if code == sqlite3.SQLITE_FULL:
+            raise NotWritten("the disk is full", "make room; what was asked for was not done") from error
+        raise NotWritten(f"the database cannot be written: {error}", "try again") from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from state.query import Connection, row, rows
+from state.query import Connection, rows
 
 Unit = Literal["tokens", "microusd"]
 """What a budget is counted in: tokens of all kinds, or micro-dollars."""
@@ -134,15 +134,11 @@ def correct(tx: Connection, run_id: int, used: Used, at_ms: int) -> None:
             move(tx, part, "corrected", at_ms, overrun=-uncovered, committed=more + uncovered)
 
 
-class _Held(Struct, frozen=True):
-    amount: int
-
-
-def held_by(connection: Connection, run_id: int, unit: Unit) -> int:
-    """The largest amount that any budget still holds for this run."""
-    sql = "SELECT coalesce(max(held), 0) AS amount FROM reservations WHERE run_id = ? AND unit = ?"
-    found = row(connection, _Held, sql, (run_id, unit))
-    return found.amount if found else 0
+def held_by(connection: Connection, run_id: int, unit: Unit) -> int | None:
+    """The least amount that a budget still holds for this run; None where none holds anything."""
+    sql = "SELECT min(held) FROM reservations WHERE run_id = ? AND unit = ? AND state = 'open'"
+    found = connection.execute(sql, (run_id, unit)).fetchone()
+    return None if found[0] is None else int(found[0])
 
 
 _BALANCES = "sum(held) AS held, sum(committed) AS committed, sum(overrun) AS overrun"

@@ -5,6 +5,7 @@ QuarterdeckError              exit code 1
     StateUnwritable           not ours, read-only, or its permissions are too wide
     StateNewer                written by a newer Quarterdeck
     LeaseLost                 another engine has taken over: this one must write nothing more
+    NotWritten                not just now: the disk is full, or someone holds the database; it can be tried again
   ConfigError                 quarterdeck.toml, with file and line
   Refused                     a gate or a precondition said no; nothing was spent
     OverBudget                what would be held does not fit into a budget
@@ -48,6 +49,10 @@ class Unstorable(StateError):
 
 class LeaseLost(StateError):
     """Another engine holds the lease now; nothing this process writes is accepted."""
+
+
+class NotWritten(StateError):
+    """The database cannot be written just now, as on a full disk; nothing of the transaction was kept."""
 
 
 class ConfigError(QuarterdeckError):

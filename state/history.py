@@ -36,7 +36,8 @@ class PastRun(Struct, frozen=True):
     fresh: bool
     """False when it resumed a conversation, or when that is not known."""
     likely_tokens: int | None
-    """What was expected of it; None when nothing was."""
+    """What was expected of it by its history; None when that was only declared: it says nothing of estimates like
+    these."""
     basis_real: bool
     """False when its usage is itself an estimate: such a run teaches nothing."""
 
@@ -67,7 +68,8 @@ _PAST_RUNS = (
     f"SELECT r.id AS run_id, c.tokens AS prompt_tokens, sum({_TOKENS.format('u')} + u.output_tokens) AS used_tokens,"
     " iif(count(u.cost_microusd) = count(*), sum(u.cost_microusd), NULL) AS used_microusd,"
     f" count(*) AS responses, sum(u.output_tokens) AS output_tokens, {_FIRST_INPUT} AS first_input_tokens,"
-    f" r.reused IS 0 AS fresh, r.likely_tokens, {_IS_REAL} AS basis_real"
+    " r.reused IS 0 AS fresh, iif(ifnull(json_extract(r.estimate, '$.basis'), 'history') = 'history', r.likely_tokens,"
+    f" NULL) AS likely_tokens, {_IS_REAL} AS basis_real"
     " FROM runs r CROSS JOIN receipts c ON c.run_id = r.id CROSS JOIN usage u ON u.run_id = r.id"
     " WHERE r.agent = ?1 AND r.task_type = ?2 AND r.id >= (SELECT min(id) FROM"
     " (SELECT id FROM runs WHERE agent = ?1 AND task_type = ?2 ORDER BY id DESC LIMIT ?5))"

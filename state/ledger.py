@@ -112,7 +112,8 @@ def _book_of_window(connection: Connection, line: Line, beside: Uncovered) -> Bo
 
 
 _BEYOND = {
-    unit: f"SELECT coalesce(sum(max(0, n.used_{unit} - r.held)), 0) FROM reservations r JOIN runs n ON n.id = r.run_id"
+    unit: f"SELECT coalesce(sum(max(0, n.used_{unit} - r.held, n.told_{unit} - r.held)), 0)"
+    " FROM reservations r JOIN runs n ON n.id = r.run_id"
     " WHERE r.budget = ? AND r.unit = ? AND r.state = 'open' AND r.admitted_ms >= ? AND r.admitted_ms < ?"
     for unit in ("tokens", "microusd")
 }
@@ -122,7 +123,7 @@ _BEYOND = {
 def _book_of_run(connection: Connection, line: Line, run_id: int | None) -> Book:
     if run_id is None:
         return Book()
-    used = run_totals.of(connection, run_id)
+    used = run_totals.so_far(connection, run_id)
     part = _reservations(connection, run_id).get((line.budget, line.unit))
     granted = connection.execute(
         "SELECT coalesce(sum(amount), 0) FROM grants WHERE budget = ? AND unit = ? AND run_id = ?",
@@ -170,7 +171,7 @@ def extend(tx: Connection, run_id: int, lines: Sequence[Line], extra: Mapping[Un
     """
     parts = _reservations(tx, run_id)
     open_lines = [line for line in lines if extra.get(line.unit) and _is_open(parts.get((line.budget, line.unit)))]
-    used = run_totals.of(tx, run_id)
+    used = run_totals.so_far(tx, run_id)
     lacking: list[Line] = []
     for line, now in zip(open_lines, books(tx, open_lines, run_id), strict=True):
         part, amount = parts[line.budget, line.unit], extra[line.unit]
@@ -200,7 +201,7 @@ def settle(tx: Connection, run_id: int, used: Used, lines: Sequence[Line], at_ms
     is closed once: settling again moves nothing, since from then on `correct` does.
     """
     limits = {(line.budget, line.unit): line for line in lines}
-    so_far = run_totals.of(tx, run_id)
+    so_far = run_totals.so_far(tx, run_id)
     for part in entries.of_run(tx, run_id):
         if part.state != "open":
             continue

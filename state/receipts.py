@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from state.database import Connection, row, rows
 
-_ADMITTED = "r.state NOT IN ('waiting', 'refused')"
+_ADMITTED = "r.state NOT IN ('waiting', 'refused') AND r.outcome IS NOT 'could_not_start'"
 
 
 class Receipt(Struct, frozen=True):
@@ -63,19 +63,20 @@ def last_in_session(connection: Connection, session_id: int, before_run_id: int 
 
 
 def sent_in_generation(connection: Connection, generation_id: int) -> set[tuple[str, str, str]]:
-    """Kind, source and hash of what a conversation holds: of each kind, what was sent of it last.
+    """Kind, source and hash of what a conversation holds: all of the prompt before this one, sent then or held already.
 
-    An older version is not counted: going back to it must be told. Nor is what a run was given that failed, since it is
-    not known how much of it the conversation took in.
+    Only a run that took it in counts, one that succeeded or used up its budget: of others it is not known how much of
+    it the conversation has, so what they were sent is sent again. Nor does an older version count: going back to it
+    must be told.
     """
     sql = (
-        f"SELECT t.parts FROM receipts t JOIN runs r ON r.id = t.run_id WHERE r.generation_id = ? AND {_ADMITTED}"
-        " AND r.started_ms IS NOT NULL AND r.outcome IS NOT 'failed' AND r.outcome IS NOT 'could_not_start'"
-        " ORDER BY r.id DESC"
+        "SELECT t.parts, r.outcome FROM receipts t JOIN runs r ON r.id = t.run_id WHERE r.generation_id = ?"
+        " AND r.started_ms IS NOT NULL AND r.outcome IS NOT 'could_not_start' ORDER BY r.id DESC"
     )
-    held: dict[str, set[tuple[str, str, str]]] = {}
-    for (parts,) in connection.execute(sql, (generation_id,)):
-        sent = [part for part in _PARTS.decode(parts) if part.sent]
-        for kind in {part.kind for part in sent} - held.keys():
-            held[kind] = {(part.kind, part.source, part.sha256) for part in sent if part.kind == kind}
-    return set().union(*held.values())
+    unsure: set[str] = set()
+    for parts, outcome in connection.execute(sql, (generation_id,)):
+        found = _PARTS.decode(parts)
+        if outcome in ("succeeded", "budget_reached"):
+            return {(part.kind, part.source, part.sha256) for part in found if part.kind not in unsure}
+        unsure |= {part.kind for part in found if part.sent}
+    return set()

@@ -19,6 +19,13 @@ def of(connection: Connection, run_id: int) -> Used:
     return Used(*found)
 
 
+def so_far(connection: Connection, run_id: int) -> Used:
+    """The same of a live run, with what it has told and nobody has booked yet. Raises NotFound."""
+    booked = of(connection, run_id)
+    told = connection.execute("SELECT told_tokens, told_microusd FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return Used(max(booked.tokens, told[0]), max(booked.microusd, told[1]), booked.unpriced)
+
+
 def move(tx: Connection, run_id: int, tokens: int, microusd: int, unpriced: int) -> None:
     """Add to what a run used; `correct_moved` must follow in the same transaction."""
     tx.execute(

@@ -83,6 +83,9 @@ class Run(Struct, frozen=True):
     """What it changed in its workspace, as JSON, judged against its scope."""
     admitted_ms: int | None
     """When it was reserved: what it uses belongs to the budget windows of this instant."""
+    told_tokens: int
+    """What it told while it was live, beyond what was held for it; until it is settled that takes room."""
+    told_microusd: int
 
     @property
     def live(self) -> bool:
@@ -142,8 +145,8 @@ def waiting(connection: Connection) -> list[Run]:
 
 
 def children(connection: Connection, run_id: int) -> int:
-    """How many runs this one has asked for and got."""
-    sql = "SELECT count(*) FROM runs WHERE parent_run_id = ? AND state != 'refused'"
+    """How many runs this one has asked for and got, however often each of them went on."""
+    sql = "SELECT count(*) FROM runs WHERE parent_run_id = ? AND state != 'refused' AND resumes_run_id IS NULL"
     return int(connection.execute(sql, (run_id,)).fetchone()[0])
 
 
@@ -229,3 +232,21 @@ def settle(
 def note_raw_usage(tx: Connection, run_id: int, raw: str | None) -> None:
     """What the agent itself reported, as JSON."""
     tx.execute("UPDATE runs SET raw_usage = ? WHERE id = ?", (raw, run_id))
+
+
+def beside(connection: Connection, workspace: str, run_id: int, since_ms: int, until_ms: int) -> list[Place]:
+    """Other runs that were live at any time of a span, in this folder, above or below it."""
+    sql = (
+        "SELECT id, agent, session_id FROM runs WHERE id != ? AND started_ms IS NOT NULL AND started_ms <= ?"
+        " AND (ended_ms IS NULL OR ended_ms >= ?) AND (workspace = ?"
+        " OR substr(? || '/', 1, length(workspace) + 1) = workspace || '/'"
+        " OR substr(workspace || '/', 1, length(?) + 1) = ? || '/') ORDER BY id"
+    )
+    return rows(connection, Place, sql, (run_id, until_ms, since_ms, workspace, workspace, workspace, workspace))
+
+
+def not_gone_on(connection: Connection, since_ms: int) -> list[Run]:
+    """Every run that met its budget since then and that nobody has asked to go on."""
+    sql = "SELECT * FROM runs WHERE state = 'settled' AND outcome = 'budget_reached' AND ended_ms >= ?"
+    sql += " AND NOT EXISTS (SELECT 1 FROM runs later WHERE later.resumes_run_id = runs.id) ORDER BY id"
+    return rows(connection, Run, sql, (since_ms,))

@@ -269,6 +269,8 @@ _ADDED_TO_RUNS = "".join(
         "unpriced INTEGER NOT NULL DEFAULT 0",
         "changes TEXT",
         "admitted_ms INTEGER",
+        "told_tokens INTEGER NOT NULL DEFAULT 0",
+        "told_microusd INTEGER NOT NULL DEFAULT 0",
     )
 )
 

@@ -198,6 +198,13 @@ def touch(tx: Connection, session_id: int, at_ms: int) -> None:
     tx.execute("UPDATE sessions SET last_active_ms = max(last_active_ms, ?) WHERE id = ?", (at_ms, session_id))
 
 
+def _ours(tx: Connection, provider_id: str) -> tuple[int, int, int] | None:
+    """The generation that we started with this id: a client that keeps a log of it under the same tells of that one."""
+    sql = "SELECT id, session_id, read FROM generations WHERE source = ? AND provider_id = ? AND undone_ms IS NULL"
+    found: tuple[int, int, int] | None = tx.execute(sql, (OURS, provider_id)).fetchone()
+    return found
+
+
 def observe(
     tx: Connection,
     *,
@@ -220,7 +227,7 @@ def observe(
     makes it look young.
     """
     sql = "SELECT id, session_id, read FROM generations WHERE source = ? AND provider_home = ? AND provider_id = ?"
-    found = tx.execute(sql, (source, provider_home, provider_id)).fetchone()
+    found = tx.execute(sql, (source, provider_home, provider_id)).fetchone() or _ours(tx, provider_id)
     if found is None:
         session_id = insert(
             tx,

@@ -226,6 +226,7 @@ ACTIONS: tuple[Action, ...] = (
         first=True,
     ),
     Action("below(-1)", "pageup", "back up", "scroll it back", "sheet", ("sheet", "spawn"), shown=False, first=True),
+    Action("take", "tab", "complete", "take the completion that is shown", "sheet", ("sheet", "spawn"), first=True),
     Action("field(1)", "tab,down,enter", "next field", "to the next field", "sheet", ("sheet", "spawn"), first=True),
     Action(
         "field(-1)",

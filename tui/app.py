@@ -21,6 +21,7 @@ from tui.feed import Feed
 from tui.link import Link
 from tui.opening import Opening
 from tui.panes import messages as asked
+from tui.panes.skills import SkillsPane
 from tui.screens.overview import Overview
 from tui.screens.screen import DeckScreen
 from tui.theme import PALETTES, THEMES, Palette, Tone, theme_for
@@ -124,7 +125,11 @@ class Console(Opening):
     on_sessions_changed = on_jobs_changed = on_budgets_changed = on_skills_changed = on_event_of_feed
     on_runs_changed = on_events_changed = on_notices_changed = on_spend_changed = on_event_of_feed
     on_inbox_changed = on_event_of_feed
-    on_header_changed = on_state_unreadable = on_detail_changed = on_event_of_feed
+    on_state_unreadable = on_detail_changed = on_event_of_feed
+
+    def on_header_changed(self, change: changes.HeaderChanged) -> None:
+        self.on_event_of_feed(change)
+        self.link.look()
 
     def on_config_changed(self, change: changes.ConfigChanged) -> None:
         self.config, self.zone = change.config, change.zone
@@ -135,10 +140,16 @@ class Console(Opening):
     def on_engine_came(self) -> None:
         self._set_can_order(True)
         self.overview.notice("engine", "")
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.engine_came()
+
+    def on_engine_gone(self) -> None:
+        self.overview.notice("engine", "the engine died; starting another")
 
     def on_engine_failed(self, message: messages.EngineFailed) -> None:
         self._set_can_order(False)
-        self.overview.notice("engine", f"{message.line} (the console can only look)")
+        self.overview.notice("engine", f"no engine, so this console can only look; trying again: {message.line}")
 
     def on_order_answered(self, message: messages.OrderAnswered) -> None:
         if message.done is not None:
@@ -157,6 +168,11 @@ class Console(Opening):
             take = getattr(screen, "take_verdict", None)
             if take is not None:
                 take(message)
+
+    def on_skill_choice_asked(self, _: asked.SkillChoiceAsked) -> None:
+        self.overview.zoom("skills")
+        self.overview.pane(SkillsPane).choose_held()
+        self.flash("several skills are held: put the cursor on one, then press c")
 
     def on_undo_asked(self) -> None:
         self.link.order("undo", Nothing(), lambda answer: self.flash_beside(_undone(answer)))
@@ -181,6 +197,9 @@ class Console(Opening):
         for screen in self.screen_stack:
             if isinstance(screen, DeckScreen):
                 screen.tick(now_ms)
+        known = self.latest.get(changes.HeaderChanged)
+        if isinstance(known, changes.HeaderChanged) and known.engine.state == "none":
+            self.link.look()
 
     def _set_can_order(self, can: bool) -> None:
         self.can_order = can

@@ -5,6 +5,7 @@ that of the file as it was read for the page.
 """
 
 import hashlib
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,12 @@ class Asked(Struct, frozen=True):
     """Cleaned; None when the stored value cannot be read: then it cannot be approved either."""
     task: tuple[str, ...]
     """All of it, line by line, cleaned."""
+    workspace: str
+    """Whole and cleaned, like all that is told apart below."""
+    argv: str
+    """As a shell would be given it; empty where the agent has its own."""
+    inject: tuple[str, ...]
     can_write: tuple[str, ...]
-    """All of them, whole and cleaned."""
     asked_ms: int
     expires_ms: int
     sha256: str
@@ -52,6 +57,8 @@ class SkillPage(Struct, frozen=True):
     """The difference to what was allowed, cleaned; empty when nothing of this file was."""
     text: tuple[str, ...]
     """All of it, cleaned."""
+    others: tuple[str, ...] = ()
+    """Other files of this name that are held, too: allowing this one leaves them as they are."""
 
 
 def inbox(reading: "Reading") -> tuple[Asked, ...]:
@@ -72,12 +79,23 @@ def _asked(row: approvals.Approval) -> Asked:
         run_id=row.run_id,
         question=None if told is None else clean_record(told),
         task=tuple(clean_whole(told.task)) if told else tuple(clean_whole(row.what)),
-        can_write=tuple(" ".join(clean_whole(path)) for path in told.can_write) if told else (),
+        workspace=_whole(told.workspace) if told else "",
+        argv=shlex.join(map(_whole, told.argv)) if told else "",
+        inject=tuple(map(_whole, told.inject)) if told else (),
+        can_write=tuple(map(_whole, told.can_write)) if told else (),
         asked_ms=row.asked_ms,
         expires_ms=row.expires_ms,
         sha256=hashlib.sha256(stored).hexdigest(),
         length=len(stored),
     )
+
+
+def _whole(text: str) -> str:
+    """One line of all of it; what an eye would miss, breaks of lines too, is spelled out."""
+    from engine.context.held import visible
+
+    line = visible(text)
+    return clean(line, max(1, len(line)))
 
 
 def skill_page(name: str, path: str, why: str) -> Callable[["Reading"], "SkillPage | Gone"]:
@@ -86,13 +104,15 @@ def skill_page(name: str, path: str, why: str) -> Callable[["Reading"], "SkillPa
     def read(reading: "Reading") -> "SkillPage | Gone":
         from engine.context.held import changes
         from engine.context.skills import read_skill
-        from tui.views import Gone
+        from tui.views import Gone, held_skills
 
         try:
             text, sha256 = read_skill(path)
         except QuarterdeckError as error:
             return Gone(clean(error.line))
-        known = {pin.path: pin.text for pin in skills.pins(reading.connection) if pin.name == name}
+        pins, found = skills.pins(reading.connection), skills.found(reading.connection)
+        known = {pin.path: pin.text for pin in pins if pin.name == name}
+        paths = {clean(skill.path) for skill in found if clean(skill.name) == name}
         before = known.get(path, next(iter(known.values()), None))
         return SkillPage(
             name=name,
@@ -101,6 +121,7 @@ def skill_page(name: str, path: str, why: str) -> Callable[["Reading"], "SkillPa
             sha256=sha256,
             changes=() if before is None else tuple(_lines(changes(before, text))),
             text=tuple(clean_whole(text)),
+            others=tuple(sorted(held for held in held_skills(found, pins) if held in paths and held != path)),
         )
 
     return read

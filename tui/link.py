@@ -15,10 +15,13 @@ from engine.runtime.client import Attachment, Client
 from state.errors import QuarterdeckError
 from state.home import Home
 from tui.clean import clean, clean_record
-from tui.messages import CommandAnswered, EngineCame, EngineFailed, OrderAnswered, OrderFailed, VerdictCame
+from tui.messages import CommandAnswered, EngineCame, EngineFailed, EngineGone, OrderAnswered, OrderFailed, VerdictCame
 
 PREVIEW_PATIENCE_S = 5.0
 _STEP_S = 0.02
+STEADY_S = 60.0
+"""An engine that dies so long after the one before it is replaced at once; sooner, they may all die of one cause."""
+_PAUSES_S = (0.0, 5.0, 10.0, 20.0, 30.0)
 
 Done = Callable[[Any], None]
 Failed = Callable[[str], None]
@@ -33,15 +36,25 @@ class Link:
         self._asked = 0
         self._lock = threading.Lock()
         self._ended = False
+        self._hint = threading.Event()
+        """The engine may have come or gone: look."""
 
     def attach(self) -> None:
-        """Find or start an engine and stay attached to it. Posts EngineCame or EngineFailed."""
-        _in_thread(self._attach)
+        """Find or start an engine and stay attached; when it dies, have another one.
+
+        Posts EngineCame, EngineGone and EngineFailed.
+        """
+        _in_thread(self._attend)
+
+    def look(self) -> None:
+        """There may be no engine any more, or one again that somebody else started: look now."""
+        self._hint.set()
 
     def leave(self) -> None:
         """Give the attachment back; the engine may end when nobody else needs it."""
+        self._ended = True
+        self._hint.set()
         with self._lock:
-            self._ended = True
             if self._attachment is not None:
                 self._attachment.release()
                 self._attachment = None
@@ -108,21 +121,55 @@ class Link:
 
         _in_thread(run)
 
-    def _attach(self) -> None:
+    def _attend(self) -> None:
+        """Ends when the console is left."""
+        tries, died = 0, -STEADY_S
+        while not self._ended:
+            self._rest(pause_s(tries))
+            if not self._came():
+                tries += 1
+                continue
+            self._wait_gone()
+            before, died = died, time.monotonic()
+            tries = tries + 1 if died - before < STEADY_S else 0
+
+    def _came(self) -> bool:
+        """Try once to have an engine, and to be attached to it. Posts what came of it."""
         try:
-            attachment = Attachment(self._home)
-            with self._lock:
-                if self._ended:
-                    attachment.release()
-                    return
-                self._attachment = attachment
-            Client(self._home).ensure()
+            self._attach()
+            if not self._ended:
+                Client(self._home).ensure()
         except QuarterdeckError as error:
             self._post(EngineFailed(clean(error.line)))
         except OSError as error:
             self._post(EngineFailed(clean(f"no engine: {error}")))
         else:
             self._post(EngineCame())
+            return True
+        return False
+
+    def _attach(self) -> None:
+        with self._lock:
+            if self._attachment is None and not self._ended:
+                self._attachment = Attachment(self._home)
+
+    def _wait_gone(self) -> None:
+        """Until there is no engine any more."""
+        while not self._ended:
+            self._hint.wait()
+            self._hint.clear()
+            if not self._ended and Client(self._home).holder() is None:
+                self._post(EngineGone())
+                return
+
+    def _rest(self, rest_s: float) -> None:
+        """Before the next try; cut short when somebody else has started an engine."""
+        until = time.monotonic() + rest_s
+        while not self._ended and (left_s := until - time.monotonic()) > 0:
+            self._hint.clear()
+            if Client(self._home).holder() is not None:
+                return
+            self._hint.wait(left_s)
 
     def _order(self, kind: str, body: object) -> Any:
         client = Client(self._home)
@@ -159,6 +206,11 @@ class Link:
             return
         if number == self._asked:
             self._post(VerdictCame(request, None, None, "the engine does not answer; nothing can be spawned now"))
+
+
+def pause_s(tries: int) -> float:
+    """How long to wait before the next start, after so many that came to nothing or did not last."""
+    return _PAUSES_S[min(tries, len(_PAUSES_S) - 1)]
 
 
 def _verdict(request: RunRequest, reply: PreviewAnswer) -> VerdictCame:

@@ -16,8 +16,13 @@ class EngineCame(Message):
 
 
 @dataclass
+class EngineGone(Message):
+    """The engine that we were attached to is no more; another one is being started."""
+
+
+@dataclass
 class EngineFailed(Message):
-    """No engine could be had: the console stays, but can only look."""
+    """No engine could be had: the console stays, but can only look until a later try succeeds."""
 
     line: str
 

@@ -104,9 +104,10 @@ class Opening(App[int]):
 
     def on_allow_asked(self, message: asked.AllowAsked) -> None:
         what = (
-            f"{message.path}",
+            f"The file {message.path}",
             f"as it was shown: sha256 {message.sha256[:HASH_SHOWN]}",
             "A later change of the file holds it again.",
+            *(f"Another file of this name is held too, and stays so: {path}" for path in message.others),
         )
 
         def allow(_: str) -> None:

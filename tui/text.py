@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, tzinfo
 
+from engine.admission.words import dollars
+
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 STALE_MS = 15 * MINUTE_MS
 """A figure that is older says how old it is."""
@@ -50,19 +52,49 @@ def money(microusd: int | None, short: bool = True) -> str:
     return f"${dollars // 1_000}k" if dollars < 1_000_000 else f"${dollars // 1_000_000}M"
 
 
-def purse(microusd: int) -> str:
-    """`$0.00`, `<$.01`, `$11.20`, `$99.99`, `$412`, `$12k`: a limit of money in at most six cells, with its cents."""
-    return money(microusd, short=False) if 10_000 <= microusd < 99_995_000 else money(microusd)
+PURSE_WIDTH = 8
 
 
-def amount(unit: str, number: int) -> str:
-    """In the unit of a budget: `41.2k` tokens, or `$11.20`."""
-    return purse(number) if unit == "microusd" else tokens(number)
+def purse(microusd: int, places: int = 0) -> str:
+    """`$0.00`, `$.000950`, `$0.0450`, `$11.20`, `$412.37`, `$1234.56`, `$12k`: what a budget counts, in eight cells."""
+    said = priced(microusd, places)
+    if len(said) > PURSE_WIDTH:
+        said = said.replace(",", "").replace("$0.", "$.")
+    if len(said) > PURSE_WIDTH and places > 2:
+        return purse(microusd, places - 2)
+    return said if len(said) <= PURSE_WIDTH else money(microusd)
 
 
-def amount_in_full(unit: str, number: int) -> str:
+def priced(microusd: int, places: int = 0) -> str:
+    """`$0.0450`, with at least so many places; by itself it has as many as a verdict gives it."""
+    return f"${microusd / 1_000_000:,.{places}f}" if places > _places(dollars(microusd)) else dollars(microusd)
+
+
+def places(*amounts_microusd: int) -> int:
+    """With how many places amounts that stand beside each other read differently where they differ; 0 is the usual."""
+    different = set(amounts_microusd)
+    return next((number for number in (0, 4) if len({_read(one, number) for one in different}) == len(different)), 6)
+
+
+def _read(microusd: int, places: int) -> float:
+    """The number that a reader makes of it."""
+    return float(priced(microusd, places).replace("$", "").replace(",", ""))
+
+
+def _places(said: str) -> int:
+    return len(said.partition(".")[2])
+
+
+def amount(unit: str, number: int, beside: int | None = None) -> str:
+    """In the unit of a budget: `41.2k` tokens, or `$11.20`, with the places that tell it from what stands beside it."""
+    if unit != "microusd":
+        return tokens(number)
+    return purse(number, 0 if beside is None else places(number, beside))
+
+
+def amount_in_full(unit: str, number: int, *beside: int) -> str:
     """The same without rounding to a thousand: `41,200 tokens`, `$1,234.56`."""
-    return money(number, short=False) if unit == "microusd" else f"{number:,} tokens"
+    return priced(number, places(number, *beside)) if unit == "microusd" else f"{number:,} tokens"
 
 
 def cost(microusd: int, unpriced: int, responses: int, short: bool = True) -> str:

@@ -320,7 +320,7 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         next_run=following.id if following else None,
         usage=tuple(clean_record(row) for row in responses.of_run(connection, run.id)),
         raw=reported(run.raw_usage),
-        held=ledger.held_by(connection, run.id, "tokens"),
+        held=ledger.held_by(connection, run.id, "tokens") or 0,
         generation=generation.number if generation else None,
         session_title=clean_record(session).title if session else None,
         tail=tuple(_tail(folder / "result.txt" if _answered(run, folder) else folder / "stdout.log")),

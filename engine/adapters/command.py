@@ -4,26 +4,56 @@ It is told what it may know in its environment, and may tell what it uses, while
 `QUARTERDECK_USAGE` names.
 """
 
+import os
+import stat
+import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, Struct
 
 from engine.config.params import fill
 from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Part, Prompt, RunUsage
 from state.errors import Refused
 
 USAGE_FILE = "usage.jsonl"
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a usage file: what stands after them is not read, and `unread_bytes` says how much that is."""
+LONGEST_LINE = 64 * 1024
+"""Bytes."""
+MOST_TOLD = 10**15
+"""Tokens or micro-dollars of a run: sums stay there, so that those of all runs fit into 63 bits."""
+_CHUNK = 256 * 1024
+_TAIL = 64
+_MOST_KEPT = 256
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WHY_CHARS = 200
 
+_Tokens = Annotated[int, Meta(ge=0, le=10**9)]
+_Cost = Annotated[int, Meta(ge=0, le=10**12)]
 
-class _Told(msgspec.Struct, frozen=True):
+
+class _Told(Struct, frozen=True):
     """One line of the usage file: what one request used, each token in one of these."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    cost_microusd: int | None = None
+    input_tokens: _Tokens = 0
+    output_tokens: _Tokens = 0
+    cache_read_tokens: _Tokens = 0
+    cache_write_tokens: _Tokens = 0
+    cost_microusd: _Cost | None = None
+
+
+class _Reading(Struct, frozen=True):
+    """How far a usage file has been read, and what it has told until there."""
+
+    offset: int = 0
+    tail: bytes = b""
+    """The last bytes before the offset: other ones mean that the file was written anew."""
+    within_long: bool = False
+    """The offset lies within a line that is too long."""
+    told: RunUsage | None = None
 
 
 class CommandAdapter:
@@ -31,6 +61,10 @@ class CommandAdapter:
 
     name = "command"
     free = False
+
+    def __init__(self) -> None:
+        self._readings: dict[tuple[int, int, str], _Reading] = {}
+        self._storing = threading.Lock()
 
     def resumes(self, argv_resume: tuple[str, ...]) -> bool:
         """When it says how."""
@@ -52,22 +86,35 @@ class CommandAdapter:
         return Launch(tuple(fill(word, values) for word in argv), as_text(request.prompt), env)
 
     def used(self, folder: Path) -> RunUsage | None:
-        """What it has told so far. A line that is not whole or makes no sense does not count."""
+        """What it has told so far. A line that is not whole or makes no sense does not count.
+
+        A run may put anything there: nothing but a regular file is read, on from where it was read last.
+        """
+        path = folder / USAGE_FILE
         try:
-            lines = (folder / USAGE_FILE).read_bytes().splitlines()
+            descriptor = os.open(path, _FLAGS)
         except OSError:
             return None
-        told = [line for line in map(_decoded, lines) if line is not None]
-        if not told:
+        try:
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode):
+                return None
+            key = (info.st_dev, info.st_ino, str(path))
+            reading, rest = _read_on(descriptor, self._readings.get(key, _Reading()))
+        except OSError:
             return None
-        costs = [line.cost_microusd for line in told]
-        return RunUsage(
-            input_tokens=sum(line.input_tokens for line in told),
-            output_tokens=sum(line.output_tokens for line in told),
-            cache_read_tokens=sum(line.cache_read_tokens for line in told),
-            cache_write_tokens=sum(line.cache_write_tokens for line in told),
-            cost_microusd=None if None in costs else sum(cost or 0 for cost in costs),
-        )
+        finally:
+            os.close(descriptor)
+        self._keep(key, reading)
+        return _sum(reading.told, (rest,))
+
+    def _keep(self, key: tuple[int, int, str], reading: _Reading) -> None:
+        """For the next look at this file; the files that were not looked at for longest are forgotten."""
+        with self._storing:
+            self._readings.pop(key, None)
+            self._readings[key] = reading
+            if len(self._readings) > _MOST_KEPT:
+                del self._readings[next(iter(self._readings))]
 
     def result(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> AdapterResult:
         text = stdout.decode(errors="replace")
@@ -94,13 +141,71 @@ def argv_values(
     return {name: value for name, value in told.items() if value is not None} | {"workspace": workspace}
 
 
-def _decoded(line: bytes) -> _Told | None:
+def unread_bytes(folder: Path) -> int | None:
+    """How much of the usage file in this folder is never read; None when that cannot be known (any more)."""
     try:
-        told = msgspec.json.decode(line, type=_Told)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        info = (folder / USAGE_FILE).lstat()
+    except OSError:
+        return 0 if folder.is_dir() else None
+    return max(0, info.st_size - MOST_BYTES) if stat.S_ISREG(info.st_mode) else None
+
+
+def _read_on(descriptor: int, before: _Reading) -> tuple[_Reading, bytes]:
+    """What was added since, and the last line where it is not ended yet."""
+    same = os.pread(descriptor, len(before.tail), before.offset - len(before.tail)) == before.tail
+    reading, rest = before if same else _Reading(), b""
+    while chunk := _chunk(descriptor, reading.offset + len(rest)):
+        reading, rest = _taken(reading, rest + chunk)
+    return reading, rest
+
+
+def _chunk(descriptor: int, at: int) -> bytes:
+    return os.pread(descriptor, min(_CHUNK, MOST_BYTES - at), at)
+
+
+def _taken(reading: _Reading, held: bytes) -> tuple[_Reading, bytes]:
+    """With the whole lines of what is held behind its offset, and what is left of that."""
+    whole, newline, rest = held.rpartition(b"\n")
+    lines = whole.split(b"\n") if newline else []
+    within_long = len(rest) > LONGEST_LINE or (reading.within_long and not newline)
+    if within_long:
+        rest = b""
+    taken = held[: len(held) - len(rest)]
+    after = _Reading(
+        offset=reading.offset + len(taken),
+        tail=(reading.tail + taken[-_TAIL:])[-_TAIL:],
+        within_long=within_long,
+        told=_sum(reading.told, lines[1:] if reading.within_long else lines),
+    )
+    return after, rest
+
+
+def _sum(before: RunUsage | None, lines: Iterable[bytes]) -> RunUsage | None:
+    """With what these lines tell; None when nothing has been told at all."""
+    told = [line for line in map(_decoded, lines) if line is not None]
+    if not told:
+        return before
+    so_far = before or RunUsage(0, 0, cost_microusd=0)
+    costs = [so_far.cost_microusd, *(line.cost_microusd for line in told)]
+    return RunUsage(
+        input_tokens=min(MOST_TOLD, so_far.input_tokens + sum(line.input_tokens for line in told)),
+        output_tokens=min(MOST_TOLD, so_far.output_tokens + sum(line.output_tokens for line in told)),
+        cache_read_tokens=min(MOST_TOLD, so_far.cache_read_tokens + sum(line.cache_read_tokens for line in told)),
+        cache_write_tokens=min(MOST_TOLD, so_far.cache_write_tokens + sum(line.cache_write_tokens for line in told)),
+        cost_microusd=None if None in costs else min(MOST_TOLD, sum(cost or 0 for cost in costs)),
+    )
+
+
+_decoder = msgspec.json.Decoder(_Told)
+
+
+def _decoded(line: bytes) -> _Told | None:
+    if len(line) > LONGEST_LINE:
         return None
-    counts = (told.input_tokens, told.output_tokens, told.cache_read_tokens, told.cache_write_tokens)
-    return told if all(0 <= count < 10**12 for count in counts) and (told.cost_microusd or 0) >= 0 else None
+    try:
+        return _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _why(stderr: bytes, exit_code: int | None) -> str:

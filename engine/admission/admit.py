@@ -1,5 +1,7 @@
 """May it run? Every check, evaluated on frozen facts; it reads no clock, disk or database."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from engine.admission.budgets import BudgetFacts, check_budgets
@@ -20,6 +22,8 @@ class ClashFacts(Struct, frozen=True):
     """A path under both."""
     writes: bool
     """Both would write; else one of them only reads, which is warned about."""
+    ancestor: bool = False
+    """It is the run that asks for this one, or one above that."""
 
 
 class Place(Struct, frozen=True):
@@ -58,6 +62,8 @@ class Facts(Struct, frozen=True):
     skills: int
     skill_problems: tuple[tuple[str, str], ...]
     estimate: Estimate
+    needs: dict[Literal["tokens", "microusd"], int]
+    """What would be reserved, in each unit that is known."""
     target_tokens: int | None
     injected_limit: int
     run_limit: int
@@ -108,7 +114,13 @@ def _agent(facts: Facts) -> Check:
 
 def _scope(facts: Facts) -> Check:
     if facts.scope_problems:
-        return Check("scope", False, "; ".join(facts.scope_problems), "name paths inside the workspace")
+        outside = any("outside the workspace" in problem for problem in facts.scope_problems)
+        fix = (
+            "name paths inside the workspace"
+            if outside
+            else "within a name use * and ?, for whole folders **: src/**/*.py"
+        )
+        return Check("scope", False, "; ".join(facts.scope_problems), fix)
     if not facts.scope_paths:
         return Check("scope", True, "writes nothing in the workspace (advisory)")
     return Check("scope", True, f"{many(len(facts.scope_paths), 'path')} to write, inside the workspace (advisory)")
@@ -176,20 +188,24 @@ def _basis(cost: Estimate) -> str:
         return f"declared, {cost.runs} of 5 runs known"
     error = "" if cost.error_median is None else f", past error {cost.error_median:.0%}"
     tail = "" if cost.error_p90 is None else f", {cost.error_p90:.0%} at worst in nine of ten"
-    return f"from {cost.runs} runs{error}{tail}"
+    return f"from {many(cost.runs, 'run')}{error}{tail}"
 
 
 def _conflict(facts: Facts) -> Check:
     hard = [clash for clash in facts.clashes if clash.writes]
     if hard:
         first = hard[0]
-        why = f"{first.witness} is held by run {first.run_id} ({first.agent})"
+        own = ", by which it is asked for" if first.ancestor else ""
+        why = f"{first.witness} is held by run {first.run_id} ({first.agent}){own}"
         if first.mine != first.theirs:
             why += f": {first.mine} against its {first.theirs}"
         if len(hard) > 1:
             why += f"; and {len(hard) - 1} more"
         fix = f"wait for run {first.run_id}, stop it, or narrow the scope"
-        return Check("conflict", False, why, fix, waits_for="claim")
+        if first.ancestor:
+            fix = f"narrow the scope of run {first.run_id}, or let that one write it"
+        # What a run has spawned does not wait for a claim: its parent may be holding it.
+        return Check("conflict", False, why, fix, waits_for=None if facts.place.depth else "claim")
     said = [
         f"{clash.witness} is shared with run {clash.run_id} ({clash.agent}), one of you reads"
         for clash in facts.clashes

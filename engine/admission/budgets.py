@@ -18,6 +18,7 @@ class BudgetFacts(Struct, frozen=True):
     unit: Literal["tokens", "microusd"]
     window: str
     window_start_ms: int
+    window_end_ms: int
     limit: int
     """What was granted for this window included."""
     taken: int
@@ -69,14 +70,19 @@ def _waits_for(binding: Sequence[BudgetFacts]) -> WaitsFor | None:
 
 
 def _fix(binding: Sequence[BudgetFacts]) -> str:
+    """What would make all of them pass; a refusal first, since nothing else helps against that."""
     first = min(binding, key=lambda budget: (not _refuses(budget), budget.action != "ask"))
     if first.need is None:
         return "give its model a price in [prices], or say allow_unpriced in [limits]"
-    if first.action == "ask":
-        return f"approve it, or raise budget {first.name}"
-    if first.window == "run":
-        return f"make the run smaller, or raise budget {first.name}"
-    return f"raise budget {first.name} or wait for its next {_WINDOWS.get(first.window, first.window)}"
+    names = list(dict.fromkeys(budget.name for budget in binding if _refuses(budget) == _refuses(first)))
+    raised = f"raise {'budget' if len(names) == 1 else 'budgets'} {', '.join(names)}"
+    if first.action == "ask" and not _refuses(first):
+        return f"approve it, or {raised}"
+    if first.window == "run" or first.need > first.limit:
+        return f"make the run smaller, or {raised}"
+    if len(names) > 1:
+        return f"{raised}, or wait for their next windows"
+    return f"{raised} or wait for its next {_WINDOWS.get(first.window, first.window)}"
 
 
 _WINDOWS = {"5h": "five hours"}

@@ -33,6 +33,8 @@ def parse(text: str, path: Path, checks: tuple[Check, ...] = ()) -> Config:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax(path, text, str(error)), "mend that line") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or brackets within brackets
+        raise ConfigError(f"{path}: not TOML that can be read: {error}", "mend it") from None
     for problem in _unknown_keys(tree, Config, ()):
         raise _at(path, text, problem)
     try:

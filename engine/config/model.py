@@ -24,7 +24,8 @@ class EngineConfig(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """`[limits]`: what no single run may exceed. Task types, agents, jobs, templates and spawns may set their own."""
+    """`[limits]`: what no single run may exceed, unless a nearer level says otherwise: task types, agents, jobs,
+    templates and spawns may. What a run spawns may only be given less."""
 
     timeout_max: str = "30m"
     """The longest timeout that a run may ask for, where its task type names none."""

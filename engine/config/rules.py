@@ -7,8 +7,8 @@ from typing import get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from engine.config.durations import seconds
-from engine.config.model import NO_SKILLS, SHIPPED, Agent, Config, Param, Routed, Template
+from engine.config.durations import say, seconds
+from engine.config.model import NO_SKILLS, SHIPPED, Agent, Config, Param, Routed, TaskType, Template
 from engine.config.params import PLACEHOLDER, misfit, names_in, paths_of
 
 DEAREST = 10_000
@@ -17,6 +17,10 @@ WIDEST_CONTEXT = 10**9
 """Tokens."""
 MOST_USD = 1_000_000
 """What is above is no limit but a slip of the pen."""
+MOST_TOKENS = 10**15
+"""The same in tokens."""
+MOST_COUNT = 10**4
+"""The same for runs and turns."""
 ADAPTERS: tuple[str, ...] = get_args(get_type_hints(Agent)["adapter"])
 
 Keys = tuple[str, ...]
@@ -59,20 +63,23 @@ def durations(config: Config) -> Iterator[Problem]:
 def amounts(config: Config) -> Iterator[Problem]:
     """Tokens, dollars and counts that can mean something."""
     limits = config.limits
-    yield from _at_least(("engine",), {"max_runs": config.engine.max_runs}, 1)
-    tokens = ("injected_tokens", "file_tokens", "run_tokens", "output_tokens")
-    yield from _at_least(("limits",), {key: getattr(limits, key) for key in tokens}, 1)
-    yield from _at_least(("limits",), {"depth": limits.depth, "children": limits.children}, 0)
+    yield from _within(("engine",), {"max_runs": config.engine.max_runs}, 1, MOST_COUNT)
+    tokens = ("injected_tokens", "file_tokens", "run_tokens")
+    yield from _within(("limits",), {key: getattr(limits, key) for key in tokens}, 1, MOST_TOKENS)
+    yield from _within(("limits",), {"output_tokens": limits.output_tokens}, 1, WIDEST_CONTEXT)
+    yield from _within(("limits",), {"depth": limits.depth, "children": limits.children}, 0, MOST_COUNT)
     yield from _money(("limits", "run_usd"), limits.run_usd)
     for path, entry in _routed(config):
         keys = ("target_tokens", "injected_tokens", "run_tokens")
-        yield from _at_least(path, {key: getattr(entry, key) for key in keys}, 1)
+        yield from _within(path, {key: getattr(entry, key) for key in keys}, 1, MOST_TOKENS)
         yield from _money((*path, "run_usd"), entry.run_usd)
     for name, agent in config.agent.items():
-        yield from _at_least(("agent", name), {"max_runs": agent.max_runs}, 1)
+        yield from _within(("agent", name), {"max_runs": agent.max_runs}, 1, MOST_COUNT)
     for name, adapter in config.adapter.items():
-        yield from _at_least(("adapter", name), {"overhead_tokens": adapter.overhead_tokens}, 0)
-        yield from _at_least(("adapter", name), {"output_tokens": adapter.output_tokens, "turns": adapter.turns}, 1)
+        path = ("adapter", name)
+        yield from _within(path, {"overhead_tokens": adapter.overhead_tokens}, 0, WIDEST_CONTEXT)
+        yield from _within(path, {"output_tokens": adapter.output_tokens}, 1, WIDEST_CONTEXT)
+        yield from _within(path, {"turns": adapter.turns}, 1, MOST_COUNT)
 
 
 def agents(config: Config) -> Iterator[Problem]:
@@ -135,6 +142,7 @@ def budgets(config: Config) -> Iterator[Problem]:
             yield Problem(path, "needs tokens, usd or both", "for instance tokens = 60000")
         if budget.tokens is not None and budget.tokens < 0:
             yield Problem((*path, "tokens"), "must not be negative")
+        yield from _within(path, {"tokens": budget.tokens}, 0, MOST_TOKENS)
         yield from _money((*path, "usd"), budget.usd)
         if not 0 < budget.warn_at <= 1:
             yield Problem((*path, "warn_at"), "must be above 0 and at most 1")
@@ -147,6 +155,58 @@ def jobs(config: Config) -> Iterator[Problem]:
     for name, job in config.job.items():
         if (job.every is None) == (job.cron is None):
             yield Problem(("job", name), "needs exactly one of every and cron", 'for instance every = "10m"')
+        agent = config.agents[job.agent]
+        if agent.adapter == "command" and (job.workspace or agent.workspace) is None:
+            why = f"neither this job nor its agent {job.agent} names a workspace: all of your home folder would be one"
+            yield Problem(("job", name), why, 'for instance workspace = "~/notes"')
+
+
+def timeouts(config: Config) -> Iterator[Problem]:
+    """Every declared timeout can be allowed by the task type of its runs, where that is known, else by any."""
+    for name, own in config.task_type.items():
+        yield from _too_long(("task_type", name), own.timeout, config, name)
+        yield from _shipped_too_long(name, own, config)
+    for name, template in config.template.items():
+        known = template.task_type or (config.agents[template.agent].task_type if template.agent else None)
+        yield from _too_long(("template", name), template.timeout, config, known)
+    for name, agent in config.agent.items():
+        yield from _too_long(("agent", name), agent.timeout, config, agent.task_type)
+    for name, job in config.job.items():
+        agent = config.agents[job.agent]
+        whose = "" if job.timeout else f", as its agent {job.agent} says,"
+        kind = job.task_type or agent.task_type or "cron"
+        yield from _too_long(("job", name), job.timeout or agent.timeout, config, kind, whose)
+
+
+def _too_long(path: Keys, timeout: str | None, config: Config, kind: str | None, whose: str = "") -> Iterator[Problem]:
+    """`kind`: None where any task type may come to be asked for."""
+    kinds = config.task_types if kind is None else (kind,)
+    longest = max((_longest(config, one) for one in kinds), key=seconds)
+    if timeout is not None and seconds(timeout) > seconds(longest):
+        most = f"the maximum of {say(seconds(longest))} for {kind or 'any task type'}"
+        fix = f"give at most {longest}, or raise {_where_longest(config, kind)}"
+        yield Problem((*path, "timeout"), f"{say(seconds(timeout))}{whose} is over {most}", fix)
+
+
+def _shipped_too_long(name: str, own: TaskType, config: Config) -> Iterator[Problem]:
+    """A shipped task type whose maximum is declared, and whose timeout is the shipped one still."""
+    if name not in SHIPPED or own.timeout is not None or own.timeout_max is None:
+        return
+    given = min(SHIPPED[name].timeout or own.timeout_max, config.limits.timeout_max, key=seconds)
+    if seconds(given) > seconds(own.timeout_max):
+        why = f"is below the timeout of this task type, {say(seconds(given))}"
+        yield Problem(("task_type", name, "timeout_max"), why, f'give it a timeout, too: timeout = "{own.timeout_max}"')
+
+
+def _longest(config: Config, kind: str) -> str:
+    """The longest timeout that a run of this task type may ask for."""
+    return config.task_types[kind].timeout_max or config.limits.timeout_max
+
+
+def _where_longest(config: Config, kind: str | None) -> str:
+    """The key that says how long a run may take at most."""
+    own = kind is not None and config.task_types[kind].timeout_max is not None
+    return f"task_type.{kind}.timeout_max" if own else "limits.timeout_max"
 
 
 def prices(config: Config) -> Iterator[Problem]:
@@ -187,10 +247,12 @@ def _named(path: Keys, kind: str, name: str | None, known: Iterable[str]) -> Ite
         yield Problem(path, *no_such(kind, name, known))
 
 
-def _at_least(path: Keys, values: Mapping[str, int | None], least: int) -> Iterator[Problem]:
+def _within(path: Keys, values: Mapping[str, int | None], least: int, most: int) -> Iterator[Problem]:
     for key, value in values.items():
         if value is not None and value < least:
             yield Problem((*path, key), f"must be at least {least}")
+        if value is not None and value > most:
+            yield Problem((*path, key), f"must be at most {most:,}")
 
 
 def _money(path: Keys, usd: float | None) -> Iterator[Problem]:
@@ -202,4 +264,16 @@ def _joined(template: Template, key: str) -> str:
     return "\n".join(getattr(template, key) or ())
 
 
-RULES: tuple[Check, ...] = (durations, amounts, task_types, agents, references, templates, budgets, jobs, prices)
+RULES: tuple[Check, ...] = (
+    durations,
+    amounts,
+    task_types,
+    agents,
+    references,
+    templates,
+    budgets,
+    jobs,
+    timeouts,
+    prices,
+)
+"""In this order: a later one may take for granted what an earlier one has found good."""

@@ -63,9 +63,20 @@ def not_again(prompt: Prompt, already: Collection[tuple[str, str, str]]) -> Prom
     return Prompt(tuple(msgspec.structs.replace(part, sent=False) if held(part) else part for part in prompt.parts))
 
 
+GO_ON = "Go on where you were stopped: the budget that was used up then has room again."
+"""All that a run is told that goes on in its conversation: that holds the rest."""
+
+
+def going_on(prompt: Prompt) -> Prompt:
+    """The same for a conversation that was stopped in the middle of it: nothing is sent again, only that it goes on."""
+    held = tuple(msgspec.structs.replace(part, sent=False) for part in prompt.parts)
+    return Prompt((*held, _part("task", "go on", GO_ON, stable=False)))
+
+
 def all_again(prompt: Prompt) -> Prompt:
     """The same for a conversation that holds nothing of it."""
-    return Prompt(tuple(msgspec.structs.replace(part, sent=True) for part in prompt.parts))
+    parts = (part for part in prompt.parts if part.source != "go on" or part.kind != "task")
+    return Prompt(tuple(msgspec.structs.replace(part, sent=True) for part in parts))
 
 
 def receipt_parts(prompt: Prompt) -> tuple[ReceiptPart, ...]:

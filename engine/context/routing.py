@@ -26,6 +26,7 @@ Levels = tuple[tuple[Level, Routed], ...]
 
 _COMMON = ("model", "inject", "tools", "skills", "target_tokens", "injected_tokens", "run_tokens")
 _TEMPLATES = ("bootstrap_template", "prompt_template")
+_LIMITS = ("injected_tokens", "run_tokens", "run_usd")
 _NO_JOB = Job()
 
 
@@ -41,9 +42,11 @@ def route(request: RunRequest, config: Config) -> Route:
     _known("task type", kind[0], config.task_types)
     levels = _levels(request, template, job, agent, kind[0], config)
     said = {"agent": name, "task_type": kind, "lane": _lane(request, job, kind[0], config)}
-    said |= {key: _nearest(levels, key) for key in (*_COMMON, *_TEMPLATES)}
+    said |= {key: _nearest(levels, key) for key in (*_COMMON, *_TEMPLATES, "run_usd")}
+    if request.parent_run_id is not None:
+        said |= {key: _tightest(levels, key) for key in _LIMITS}
     said |= _times(request, levels, config.task_type.get(kind[0], TaskType()), config)
-    said |= {"run_microusd": _microusd(_nearest(levels, "run_usd")), "task": _task(request, template, job)}
+    said |= {"run_microusd": _microusd(said.pop("run_usd")), "task": _task(request, template, job)}
     said |= _scope(request, template, job)
     _known("skill set", said["skills"][0], config.skill_set | {NO_SKILLS: None})
     return Route(
@@ -141,6 +144,12 @@ def _shipped(kind: TaskType, config: Config) -> Routed:
 
 def _nearest(levels: Levels, key: str) -> Said:
     return _first(*((level, getattr(entry, key)) for level, entry in levels))
+
+
+def _tightest(levels: Levels, key: str) -> Said:
+    """For what a run spawns: it may ask for less than the other levels allow it, not for more."""
+    own, others = _nearest(levels[:1], key), _nearest(levels[1:], key)
+    return own if own[0] is not None and (others[0] is None or own[0] <= others[0]) else others
 
 
 def _first(*said: tuple[Level, Any]) -> Said:

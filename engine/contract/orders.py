@@ -1,11 +1,18 @@
 """What may a console ask of the engine? The body of each order, by its kind."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Trigger = Literal["operator", "timer", "assignment", "mention", "spawn", "rotation", "compaction", "recovery"]
 Lane = Literal["main", "isolated"]
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""Of a run, a session, a generation or a question: what the database can hold."""
+Tokens = Annotated[int, Meta(ge=0, le=10**15)]
+Dollars = Annotated[float, Meta(ge=0, le=10**9)]
+Seconds = Annotated[float, Meta(ge=0, le=10**9)]
+InstantMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""Up to the end of the year 9999."""
 
 
 class RunRequest(Struct, frozen=True):
@@ -29,30 +36,30 @@ class RunRequest(Struct, frozen=True):
     can_read: tuple[str, ...] = ()
     """When given, injected files must lie within these."""
     can_write: tuple[str, ...] = ()
-    timeout_s: float | None = None
-    injected_tokens: int | None = None
-    run_tokens: int | None = None
-    run_usd: float | None = None
+    timeout_s: Seconds | None = None
+    injected_tokens: Tokens | None = None
+    run_tokens: Tokens | None = None
+    run_usd: Dollars | None = None
     argv: tuple[str, ...] = ()
     """For the `command` adapter: instead of the agent's own."""
     trigger: Trigger = "operator"
     job: str | None = None
-    slot_due_ms: int | None = None
-    session_id: int | None = None
+    slot_due_ms: InstantMs | None = None
+    session_id: Id | None = None
     """Run in this session instead of the agent's own; its agent must be the same."""
-    parent_run_id: int | None = None
+    parent_run_id: Id | None = None
     """The run that asks for this one."""
     wait: bool = False
     """When only a claim or a free place is missing: wait for it rather than be refused."""
-    resumes_run_id: int | None = None
+    resumes_run_id: Id | None = None
     """The run that met its budget and that this one goes on with."""
 
 
 class ResetSession(Struct, frozen=True):
     """Order `reset`: start the session's next generation."""
 
-    session_id: int
-    seen_generation_id: int | None
+    session_id: Id
+    seen_generation_id: Id | None
     """The generation that the operator was looking at; another one by now means that the order is stale."""
     note: str
 
@@ -60,7 +67,7 @@ class ResetSession(Struct, frozen=True):
 class StopRun(Struct, frozen=True):
     """Order `stop`: end a live run."""
 
-    run_id: int
+    run_id: Id
 
 
 class FireJob(Struct, frozen=True):
@@ -72,7 +79,7 @@ class FireJob(Struct, frozen=True):
 class Decide(Struct, frozen=True):
     """Order `decide`: the operator's word on something that waits for it."""
 
-    approval_id: int
+    approval_id: Id
     approve: bool
     sha256: str
     """Of the question as it was shown: the answer to another one is not an answer to this."""

@@ -24,8 +24,9 @@ class StoppedAt(Struct, frozen=True):
 class Stop(Struct, frozen=True):
     """Why we ended a live run."""
 
-    reason: Literal["budget_reached"]
-    at: tuple[StoppedAt, ...]
+    reason: Literal["budget_reached", "operator"]
+    """The operator's word stands, whenever it came."""
+    at: tuple[StoppedAt, ...] = ()
 
 
 class KeeperJob(Struct, frozen=True):

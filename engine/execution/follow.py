@@ -81,13 +81,15 @@ async def wait_for_end(folder: Path, clock: Clock | None = None) -> EndRecord:
 
     In that case, and when the keeper had to give up, what is left is ended first: this waits until it is gone."""
     try:
-        alive = await _appeared(folder)
+        alive = await keeper_of(folder)
         if alive is not None:
             await _dead(alive)
         end = read_end(folder)
         if end is not None:
             return await _without_rest(folder, end)
-        if alive is None or alive.pid == 0:
+        if not folder.is_dir():  # noqa: ASYNC240
+            why = "its folder is gone"
+        elif alive is None or alive.pid == 0:
             why = "the keeper never started"
         else:
             why = "the keeper died before it could say how the run ended"
@@ -124,8 +126,9 @@ def _key(folder: Path) -> tuple[str, str]:
         return "", str(error)
 
 
-async def _appeared(folder: Path) -> KeeperAlive | None:
-    """Who keeps the run. When nobody does in time, the run is given up, so that no late keeper starts it."""
+async def keeper_of(folder: Path) -> KeeperAlive | None:
+    """Who keeps the run. When nobody does in time, the run is given up, so that no late keeper starts it: then its
+    pid is 0. None without a folder. Raises StateError when it cannot be read."""
     until = time.monotonic() + APPEAR_S
     while (alive := read_alive(folder)) is None and time.monotonic() < until and folder.is_dir():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(_POLL_S)
@@ -180,12 +183,18 @@ def _handle(alive: KeeperAlive) -> int | None:
     return None
 
 
+def launched_ms(folder: Path) -> int | None:
+    """When the run in this folder was handed to its keeper; None when that cannot be told any more."""
+    try:
+        return (folder / "launch.json").stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def _interrupted(folder: Path, why: str, ended: int, clock: Clock) -> EndRecord:
     ended_ms = clock.now_ms()
-    try:
-        started_ms = (folder / "launch.json").stat().st_mtime_ns // 1_000_000
-    except OSError:
-        started_ms = ended_ms
+    launched = launched_ms(folder)
+    started_ms = ended_ms if launched is None else launched
     duration_s = max(0, ended_ms - started_ms) / 1000
     return EndRecord("interrupted", None, None, started_ms, ended_ms, duration_s, leaked=ended, why=why)
 

@@ -1,7 +1,8 @@
 """Is any process of a run left after its keeper died, and how is it ended?
 
 A run leaves two traces: the session of its child, and a key in the environment of all its processes; what descends
-from either belongs to it. Only a process that left the session, lost its parent and emptied its environment leaves
+from either belongs to it. Where the key is lost with the run's folder, the place of that folder, which is in the
+environment too, tells as much. Only a process that left the session, lost its parent and emptied its environment leaves
 none: while the keeper lives, it holds such ones too, hence this is asked only when it has died.
 """
 
@@ -20,6 +21,8 @@ from state.errors import StateError
 
 KEY = "QUARTERDECK_RUN_KEY"
 """In the environment of a run's processes: random, and another one at each start."""
+PLACE = "QUARTERDECK_USAGE"
+"""In the same environment: a file in the folder of the run."""
 END_S = 2.0
 """How long one call tries to end what is left."""
 LOOKS = 20
@@ -52,14 +55,17 @@ def run_key(folder: Path) -> str:
 
 
 def remains(folder: Path, key: str) -> set[int]:
-    """The living processes of a run whose keeper is dead; without a `key`, what its child's session tells.
+    """The living processes of a run whose keeper is dead; without a `key`, what names its folder. A keeper that was
+    not known because its folder is gone is one of them.
 
     Never this process or one above it. After another boot there are none."""
     kept = _kept(folder)
     if kept is not None and kept.boot_id != boot_id():
         return set()
     table = living()
-    marked = _marked(key, table) if key else set()
+    marked = {pid for pid in table if _is_marked(_environment(pid), folder, key)}
+    if not folder.exists():
+        marked |= {pid for pid in table if _keeps(pid, folder)}
     for pid in _ours(marked, table):
         table.pop(pid, None)
     roots = (marked | (_session(kept, table) if kept is not None else set())) & table.keys()
@@ -74,7 +80,7 @@ def gone(folder: Path, key: str) -> bool:
             return False
         if newest == _newest():
             break
-        if _fleeting(key) is not None:
+        if _fleeting(folder, key) is not None:
             return False
     return True
 
@@ -107,10 +113,29 @@ def _session(kept: _Kept, table: dict[int, Stat]) -> set[int]:
     return {pid for pid, stat in table.items() if stat[2] == leader}
 
 
-def _marked(key: str, table: dict[int, Stat]) -> set[int]:
-    """Every process that was started with this key."""
-    mark = f"{KEY}={key}".encode()
-    return {pid for pid in table if mark in _environment(pid)}
+def _is_marked(environment: list[bytes], folder: Path, key: str) -> bool:
+    """Whether a process was started with this key; without one, whether for the run in this folder."""
+    if key:
+        return f"{KEY}={key}".encode() in environment
+    mark = f"{PLACE}=".encode()
+    named = (Path(os.fsdecode(entry[len(mark) :])).parent for entry in environment if entry.startswith(mark))
+    return any(_same_place(one, folder) for one in named)
+
+
+def _keeps(pid: int, folder: Path) -> bool:
+    """Whether this process is a keeper of the run in `folder`: its command line ends with the two."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # It ended meanwhile.
+        return False
+    if len(words) < 3 or Path(os.fsdecode(words[-3])).name != "keeper.py":
+        return False
+    return _same_place(Path(os.fsdecode(words[-2])), folder)
+
+
+def _same_place(one: Path, folder: Path) -> bool:
+    """Whether two paths name one run folder, which need not be there any more, by whichever way to the state folder."""
+    return one.name == folder.name and os.path.realpath(one.parent) == os.path.realpath(folder.parent)
 
 
 def _environment(pid: int) -> list[bytes]:
@@ -149,22 +174,21 @@ def _ours(marked: set[int], table: dict[int, Stat]) -> set[int]:
 
 
 def _held(folder: Path, key: str) -> set[int]:
-    fleeting = _fleeting(key)
+    fleeting = _fleeting(folder, key)
     if fleeting is not None:
         with contextlib.suppress(OSError):  # It was quicker.
             os.kill(fleeting, signal.SIGSTOP)
     return remains(folder, key)
 
 
-def _fleeting(key: str) -> int | None:
-    """The newest process of all, if it bears the key: one that forks and exits in turn is gone before a look has come
+def _fleeting(folder: Path, key: str) -> int | None:
+    """The newest process of all, if it is marked: one that forks and exits in turn is gone before a look has come
     to it, and the next one in its place."""
-    mark = f"{KEY}={key}".encode()
-    if not key or mark in _environment(os.getpid()):
+    if _is_marked(_environment(os.getpid()), folder, key):
         return None
     for _ in range(LOOKS):
         pid = _newest()
-        if mark in _environment(pid):
+        if _is_marked(_environment(pid), folder, key):
             return pid
     return None
 

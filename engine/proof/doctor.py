@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from engine.admission.words import many
 from engine.config.load import load
 from engine.runtime.boot import starts_after_boot
 from engine.runtime.lease import holder
@@ -98,7 +99,8 @@ def _config(home: Home) -> Iterator[Finding]:
         try:
             config = load(home.config_file, CHECKS)
             text = (
-                f"{home.config_file}: {len(config.agent)} agents, {len(config.job)} jobs, {len(config.budget)} budgets"
+                f"{home.config_file}: {many(len(config.agent), 'agent')}, {many(len(config.job), 'job')},"
+                f" {many(len(config.budget), 'budget')}"
             )
             yield Finding("configuration", "ok", text)
         except QuarterdeckError as error:

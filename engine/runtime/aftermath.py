@@ -29,7 +29,11 @@ async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: 
         ForeignSession(session.id, session.source, session.title or "")
         for session in sessions.observed_in(connection, run.workspace, run.started_ms)
     ]
-    return await asyncio.to_thread(_judge, home, run, own, others, foreign)
+    beside = [
+        f"run {other.id}, {other.agent}"
+        for other in runs.beside(connection, run.workspace, run.id, run.started_ms, now_ms)
+    ]
+    return await asyncio.to_thread(_judge, home, run, own, others, foreign, beside)
 
 
 def lost_claim(connection: Connection, run: runs.Run) -> bool:
@@ -38,7 +42,12 @@ def lost_claim(connection: Connection, run: runs.Run) -> bool:
 
 
 def _judge(
-    home: Home, run: runs.Run, own: list[HeldScope], others: list[HeldScope], foreign: list[ForeignSession]
+    home: Home,
+    run: runs.Run,
+    own: list[HeldScope],
+    others: list[HeldScope],
+    foreign: list[ForeignSession],
+    beside: list[str],
 ) -> Changes:
     root = Path(run.workspace)
     try:
@@ -55,6 +64,7 @@ def _judge(
         [OtherClaim(held.run_id, held.agent, _covered(held, root)) for held in others],
         foreign,
         "; ".join(dict.fromkeys(filter(None, (before.why, after.why)))),
+        beside,
     )
 
 

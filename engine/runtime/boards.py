@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.config.model import Budget, Config, Job
+from engine.config.model import NO_SKILLS, Budget, Config, Job
 from engine.contract.usage import RateLimit
 from engine.runtime.budget_lines import budget_lines
 from engine.runtime.settings import job_trigger, load_in_force
@@ -275,8 +275,9 @@ def skill_board(connection: Connection | None, config: Config) -> list[SkillSetR
     by_name: dict[str, skills.Skill] = {}
     for skill in skills.found(connection) if connection else []:
         by_name.setdefault(skill.name, skill)
-    without = tuple(name for name, agent in config.agents.items() if agent.skills is None)
-    rows = [SkillSetRow("none", (), 0, 0, without, ())]
+    users = _users(config)
+    without = tuple(name for name, agent in config.agents.items() if agent.skills in (None, NO_SKILLS))
+    rows = [SkillSetRow(NO_SKILLS, (), 0, 0, without, ())]
     for name, declared in config.skill_set.items():
         known = [by_name[skill] for skill in declared.skills if skill in by_name]
         rows.append(
@@ -285,11 +286,18 @@ def skill_board(connection: Connection | None, config: Config) -> list[SkillSetR
                 skills=declared.skills,
                 meta_tokens=sum(skill.meta_tokens for skill in known),
                 body_tokens=sum(skill.body_tokens for skill in known),
-                used_by=tuple(agent for agent, profile in config.agents.items() if profile.skills == name),
+                used_by=tuple(user for user, skill_set in users if skill_set == name),
                 missing=tuple(skill for skill in declared.skills if skill not in by_name),
             )
         )
     return rows
+
+
+def _users(config: Config) -> list[tuple[str, str | None]]:
+    """Whoever names a skill set, agents by their bare names."""
+    others = {"job": config.job, "template": config.template, "task type": config.task_type, "adapter": config.adapter}
+    users = [(name, agent.skills) for name, agent in config.agents.items()]
+    return users + [(f"{kind} {name}", one.skills) for kind, named in others.items() for name, one in named.items()]  # type: ignore[attr-defined]
 
 
 def job_lane(job: Job, config: Config) -> str:

@@ -63,8 +63,9 @@ def _reached(connection: Connection, config: Config, now_ms: int) -> dict[str, s
 
 
 def _words(budget: Budget, line: ledger.Line, taken: int, most: int) -> str:
-    share = f"{taken / most:.0%} of " if most else ""
-    return f"budget {line.budget}: {share}{amount(line.unit, most)} {_WINDOWS.get(budget.window, 'this window')} taken"
+    share = f" ({taken / most:.0%})" if most else ""
+    of = f"{amount(line.unit, taken)} of {amount(line.unit, most)}"
+    return f"budget {line.budget}: {of} taken {_WINDOWS.get(budget.window, 'in this window')}{share}"
 
 
 _WINDOWS = {"hour": "this hour", "5h": "in five hours", "day": "today", "week": "this week", "month": "this month"}

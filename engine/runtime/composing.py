@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from engine.adapters.command import argv_values
@@ -28,9 +27,6 @@ from engine.runtime.skill_pins import pin_of
 from engine.scopes.conflict import Clash, HeldScope, decide
 from engine.scopes.scope import Scope, coverage, resolve_scope
 from state.skills import Pin, Skill
-
-GO_ON = "Go on where you were stopped: the budget that was used up then has room again."
-"""All that a run is told that goes on with one that met its budget: the conversation holds the rest."""
 
 
 class Held(Struct, frozen=True):
@@ -84,8 +80,8 @@ def compose_request(request: RunRequest, config: Config, known: Held, now_ms: in
     of the verdict."""
     routed = route(request, config)
     agent = config.agents[routed.agent]
-    routed = _going_on(request, routed, agent)
-    workspace = _expanded(agent.workspace or request.workspace)
+    job = config.job.get(request.job or "")
+    workspace = _expanded((job.workspace if job else None) or agent.workspace or request.workspace)
     now = datetime.fromtimestamp(now_ms / 1000, zone_of(config))
     named = words(routed, job=request.job, workspace=str(workspace), trigger=request.trigger, now=now)
     found = discover(skill_folders(os.environ, [str(workspace)], config.skills.folders))
@@ -113,13 +109,6 @@ def compose_request(request: RunRequest, config: Config, known: Held, now_ms: in
         skill_set_hash=set_hash(made.skills),
         unpinned=tuple(_unpinned(made.skills, known.pins, now_ms)),
     )
-
-
-def _going_on(request: RunRequest, routed: Route, agent: Agent) -> Route:
-    """A run that goes on sends nothing again, where its conversation holds it."""
-    if request.resumes_run_id is None or not agent.argv_resume:
-        return routed
-    return msgspec.structs.replace(routed, inject=(), task=GO_ON)
 
 
 def _expanded(folder: str) -> Path:

@@ -13,7 +13,8 @@ from state.home import Home
 
 
 def session_for(connection: Connection, composed: Composed) -> sessions.Session | None:
-    """The session the run would be in; None when it gets a new one. A spawn does, unless it goes on with a run."""
+    """The session the run would be in; None when it gets a new one, as a spawn does and isolated work that is no job's,
+    unless it goes on with a run."""
     request, route = composed.request, composed.route
     wanted = request.session_id
     if request.resumes_run_id is not None:
@@ -24,13 +25,18 @@ def session_for(connection: Connection, composed: Composed) -> sessions.Session 
             whose = f"belongs to agent {session.agent}" if session.agent else "was only observed, never run by us"
             raise Refused(f"session {session.id} {whose}", "run in a session of this agent")
         return session
-    if request.trigger == "spawn":
+    if request.trigger == "spawn" or (route.lane == "isolated" and request.job is None):
         return None
     return sessions.owned(connection, route.agent, route.lane, request.job)
 
 
 def reuse_of(connection: Connection, session: sessions.Session | None, composed: Composed) -> Reuse:
     """Whether the session's conversation is resumed, and why."""
+    before = composed.request.resumes_run_id
+    if before is not None and session is not None:
+        stopped_in = runs.get(connection, before).generation_id
+        if session.generation_id != stopped_in:
+            return Reuse(False, "moved_on")
     return decide_reuse(_standing(_current(connection, session)), _wanted(composed))
 
 

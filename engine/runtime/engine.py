@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -17,16 +18,17 @@ from engine.runtime.budget_watch import BudgetWatch
 from engine.runtime.gate import Gate
 from engine.runtime.lease import Lease, consoles_attached
 from engine.runtime.live_runs import LiveRuns
-from engine.runtime.logs import LogFollower
+from engine.runtime.logs import RESTART_S, LogFollower
 from engine.runtime.orders import Orders
 from engine.runtime.pricing import PriceBook
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
+from engine.runtime.trouble import Trouble, passes
 from engine.runtime.waiting import WaitingRoom
 from engine.telemetry.collector import let_rows_pass
-from state import claims, events, sessions, skills, spool
+from state import ballast, claims, events, sessions, skills, spool
 from state.database import Database, open_writer
-from state.errors import LeaseLost, QuarterdeckError
+from state.errors import LeaseLost, NotWritten, QuarterdeckError
 from state.files import write_private
 from state.home import Home, prepare
 
@@ -47,7 +49,8 @@ class Engine:
         self._stay = stay
         self._settings = Settings(home)
         self._gate = Gate(home, database, self._settings, clock)
-        self._live = LiveRuns(home, database, self._settings, clock)
+        self._trouble = Trouble(home, database, clock)
+        self._live = LiveRuns(home, database, self._settings, clock, self._trouble)
         self._waiting = WaitingRoom(database, self._settings, self._gate, self._live, clock)
         self._budgets = BudgetWatch(database, self._settings, clock)
         self._scheduler = Scheduler(database, self._settings, self._gate, self._live, clock)
@@ -62,12 +65,14 @@ class Engine:
             self._scheduler,
             self._logs,
             clock,
+            self._trouble,
             reload=self._look_at_config,
             leave=self._leave,
         )
         self._rung = asyncio.Event()
         self._over = asyncio.Event()
         self._why_over = ""
+        self._config_is_new = False
         self._skills_due = 0.0
         self._needed = clock.monotonic()
         self._answered: dict[str, str] = {}
@@ -75,16 +80,19 @@ class Engine:
     async def run(self, lease: Lease) -> None:
         """Until it is told to end or nobody needs it. Runs that are live go on under their keepers."""
         bell = self._hang_bell()
-        self._look_at_config()
+        ballast.take(self._home)
+        with contextlib.suppress(NotWritten):  # the beat looks again
+            self._look_at_config()
         adopted = self._live.adopt()
+        self._live.go_on()
         self._say("engine", f"engine {__version__} up, pid {os.getpid()}, {adopted} runs adopted")
         lease.ready()
         work = (
-            self._serve(),
-            self._beat(),
-            self._live.meter(),
-            self._scheduler.run(),
-            self._logs.run(),
+            self._lasting("orders", self._serve),
+            self._lasting("beat", self._beat),
+            self._lasting("meter", self._live.meter),
+            self._lasting("scheduler", self._scheduler.run),
+            self._lasting("logs", self._logs.run, RESTART_S),
             self._until_over(),
         )
         workers = [asyncio.create_task(part) for part in work]
@@ -105,6 +113,18 @@ class Engine:
             if isinstance(result, Exception):
                 raise result
         self._say("engine", f"engine down: {self._why_over}, {self._live.count} runs go on")
+
+    async def _lasting(self, name: str, work: Callable[[], Awaitable[None]], pause_s: float = BEAT_S) -> None:
+        """A worker that a full disk ends begins again: what it had not written it does again."""
+        while True:
+            try:
+                await work()
+                return
+            except (NotWritten, OSError) as error:
+                if not passes(error):
+                    raise
+                self._trouble.note(name, error)
+            await asyncio.sleep(pause_s)
 
     async def _until_over(self) -> None:
         await self._over.wait()
@@ -134,6 +154,7 @@ class Engine:
     async def _beat(self) -> None:
         while True:
             self._rung.set()
+            self._trouble.look()
             self._look_at_config()
             if self._clock.monotonic() >= self._skills_due:
                 await self._look_at_skills()
@@ -157,7 +178,8 @@ class Engine:
         self._over.set()
 
     def _look_at_config(self) -> None:
-        if not self._settings.poll():
+        self._config_is_new |= self._settings.poll()
+        if not self._config_is_new:
             return
         problem = self._settings.problem
         self._prices.declare(self._settings.config.prices)
@@ -170,6 +192,7 @@ class Engine:
                 text = f"{short} (the one before stays in force)"
                 events.raise_notice(tx, events.Notice(CONFIG_NOTICE, "error", text, self._clock.now_ms()))
                 events.add(tx, self._clock.now_ms(), "config", text)
+        self._config_is_new = False
         self._skills_due = 0.0
         self._waiting.look_again()
         self._scheduler.wake()
@@ -227,7 +250,7 @@ class Engine:
         write_private(self._home.previews / f"{console}.reply", msgspec.json.encode(answer))
 
     def _say(self, kind: str, text: str) -> None:
-        with contextlib.suppress(LeaseLost), self._database.transaction() as tx:
+        with contextlib.suppress(LeaseLost, NotWritten), self._database.transaction() as tx:
             events.add(tx, self._clock.now_ms(), kind, text)
 
     def leave_on(self, *signals: signal.Signals) -> None:

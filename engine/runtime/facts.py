@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -44,6 +45,7 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
     """Everything at one instant; call it in the transaction that acts on it."""
     route = composed.route
     cost = expected(connection, composed, standing.prompt, config)
+    needs, budgets = _budgets(connection, composed, standing, config, cost)
     return Facts(
         agent=route.agent,
         agent_problem=composed.problem[0],
@@ -59,12 +61,13 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         skills=len(composed.skills),
         skill_problems=composed.skill_problems,
         estimate=cost,
+        needs=needs,
         target_tokens=route.target_tokens,
         injected_limit=route.injected_tokens,
         run_limit=route.run_tokens,
         run_microusd=route.run_microusd,
         allow_unpriced=config.limits.allow_unpriced,
-        budgets=_budgets(connection, composed, standing, config, cost),
+        budgets=budgets,
         clashes=tuple(_clashes(connection, composed)),
         timeout_s=route.timeout_s,
         timeout_max_s=route.timeout_max_s,
@@ -78,40 +81,50 @@ def expected(connection: Connection, composed: Composed, prompt: Prompt, config:
     model = model_name(route)
     declared = config.adapter.get(route.adapter, AdapterDefaults())
     output = config.limits.output_tokens if declared.output_tokens is None else declared.output_tokens
-    cost = estimate(
+    return estimate(
         prompt.tokens,
         history.past_runs(connection, route.agent, route.task_type, model),
         Declared(declared.overhead_tokens, output, declared.turns),
         rate_of(connection, config, route.adapter, route.model),
         fit(history.calibration_points(connection, model)),
     )
-    before = composed.request.resumes_run_id
-    return cost if before is None else _going_on(cost, runs.get(connection, before))
 
 
-def _going_on(cost: Estimate, before: runs.Run) -> Estimate:
-    """One that was stopped needs at least as much again: with less it would be stopped again at once."""
-    money = None if cost.high_microusd is None else max(cost.high_microusd, before.used_microusd)
-    return msgspec.structs.replace(cost, high_tokens=max(cost.high_tokens, before.used_tokens), high_microusd=money)
-
-
-def amounts(cost: Estimate) -> dict[ledger.Unit, int]:
-    """What is reserved, in each unit that is known."""
-    known: dict[ledger.Unit, int] = {"tokens": cost.high_tokens}
-    return known if cost.high_microusd is None else known | {"microusd": cost.high_microusd}
+Needs = dict[Literal["tokens", "microusd"], int]
 
 
 def _budgets(
     connection: Connection, composed: Composed, standing: Standing, config: Config, cost: Estimate
-) -> tuple[BudgetFacts, ...]:
+) -> tuple[Needs, tuple[BudgetFacts, ...]]:
+    """What would be reserved, and how that meets every budget that counts the run."""
     spender = spender_of(composed.route, composed.request.job)
     drawn = list(lines_of(connection, spender, config, standing.now_ms))
     books = ledger.books(connection, [line for _, line in drawn], standing.run_id)
+    limits = [
+        (line.unit, line.limit + book.granted) for (_, line), book in zip(drawn, books, strict=True) if line.enforced
+    ]
+    needs = _needs(connection, composed.request, cost, limits)
     stop = _stop(connection, composed.request)
-    return tuple(_budget(budget, line, book, cost, stop) for (budget, line), book in zip(drawn, books, strict=True))
+    facts = [_budget(budget, line, book, needs, stop) for (budget, line), book in zip(drawn, books, strict=True)]
+    return needs, tuple(facts)
 
 
-def _budget(budget: Budget, line: ledger.Line, book: ledger.Book, cost: Estimate, stop: Stop | None) -> BudgetFacts:
+def _needs(connection: Connection, request: RunRequest, cost: Estimate, limits: Sequence[tuple[str, int]]) -> Needs:
+    """One that was stopped needs at least as much again: with less it would be stopped again at once. But never more
+    than an empty window has."""
+    needs: Needs = {"tokens": cost.high_tokens}
+    if cost.high_microusd is not None:
+        needs["microusd"] = cost.high_microusd
+    if request.resumes_run_id is None:
+        return needs
+    before = runs.get(connection, request.resumes_run_id)
+    for unit, used in (("tokens", before.used_tokens), ("microusd", before.used_microusd)):
+        if unit in needs:
+            needs[unit] = max(needs[unit], min([used, *(limit for of, limit in limits if of == unit)]))
+    return needs
+
+
+def _budget(budget: Budget, line: ledger.Line, book: ledger.Book, needs: Needs, stop: Stop | None) -> BudgetFacts:
     limit = line.limit + book.granted
     before = [at for at in (stop.at if stop else ()) if (at.budget, at.unit) == (line.budget, line.unit)]
     return BudgetFacts(
@@ -119,9 +132,10 @@ def _budget(budget: Budget, line: ledger.Line, book: ledger.Book, cost: Estimate
         unit=line.unit,
         window=budget.window,
         window_start_ms=line.window_start_ms,
+        window_end_ms=line.window_end_ms,
         limit=limit,
         taken=book.taken,
-        need=amounts(cost).get(line.unit),
+        need=needs.get(line.unit),
         action=budget.action,
         warn_at=budget.warn_at,
         stopped=any(
@@ -146,9 +160,19 @@ def _clashes(connection: Connection, composed: Composed) -> list[ClashFacts]:
     for claim in live:
         if claim.token > composed.newest_token:
             found += _new_clashes(held_scope(claim), composed)
+    above = _ancestors(connection, composed.request.parent_run_id) if found else set()
     return [
-        ClashFacts(held.run_id, held.agent, one.mine, one.theirs, one.witness, writes) for held, one, writes in found
+        ClashFacts(held.run_id, held.agent, one.mine, one.theirs, one.witness, writes, held.run_id in above)
+        for held, one, writes in found
     ]
+
+
+def _ancestors(connection: Connection, parent: int | None) -> set[int]:
+    found: set[int] = set()
+    while parent is not None and parent not in found:
+        found.add(parent)
+        parent = runs.get(connection, parent).parent_run_id
+    return found
 
 
 def _new_clashes(held: HeldScope, composed: Composed) -> list[tuple[HeldScope, Clash, bool]]:
@@ -180,9 +204,11 @@ def _decoded(patterns: str, resolved: str | None) -> tuple[tuple[str, ...], Scop
 def _place(connection: Connection, composed: Composed, session_id: int | None, config: Config) -> Place:
     live = runs.places(connection)
     busy = [run.id for run in live if session_id is not None and run.session_id == session_id]
-    parent = composed.request.parent_run_id
+    parent, before = composed.request.parent_run_id, composed.request.resumes_run_id
     depth, children = 0, 0
-    if parent is not None:
+    if before is not None:  # its parent has asked for it already
+        depth = runs.get(connection, before).depth
+    elif parent is not None:
         depth, children = runs.get(connection, parent).depth + 1, runs.children(connection, parent)
     return Place(
         live_runs=len(live),

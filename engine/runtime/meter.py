@@ -37,11 +37,13 @@ def keep_within(database: Database, run: runs.Run, used: dict[ledger.Unit, int],
     if not lines:
         return True
     with database.transaction() as tx:
+        runs.update(tx, run.id, {f"told_{unit}": amount for unit, amount in used.items()})
         for extra in ({unit: lack + round(SHARE_MORE * used[unit]) for unit, lack in lacks.items()}, lacks):
             short = ledger.extend(tx, run.id, lines, extra, now_ms)
             if not short:
                 said = " and ".join(f"{amount(unit, more)} {_UNITS[unit]}".rstrip() for unit, more in extra.items())
-                events.add(tx, now_ms, "extended", f"{run.agent} took {said} more", run_id=run.id)
+                text = f"{run.agent} needs more than was reserved, and gets {said} more"
+                events.add(tx, now_ms, "extended", text, run_id=run.id)
                 return True
         stop = Stop("budget_reached", tuple(_stopped(tx, line, run.id) for line in short))
         runs.update(tx, run.id, {"stop_reason": msgspec.json.encode(stop).decode(), "state": "ending"})
@@ -55,7 +57,7 @@ _UNITS = {"tokens": "tokens", "microusd": ""}
 
 
 def _lacks(connection: Connection, run: runs.Run, used: dict[ledger.Unit, int]) -> dict[ledger.Unit, int]:
-    """How much it has used beyond what is held, in each unit in which anything is held."""
+    """How much it has used beyond what is held, in each unit in which a budget holds anything."""
     held = {unit: ledger.held_by(connection, run.id, unit) for unit in used}
     return {unit: used[unit] - have for unit, have in held.items() if have is not None and used[unit] > have}
 

@@ -14,11 +14,15 @@ from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import LogFollower
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.skill_pins import allow
+from engine.runtime.trouble import Trouble, passes
 from engine.runtime.waiting import WaitingRoom
 from state import events, journal, runs, sessions, skills, spool
 from state.database import Database
-from state.errors import QuarterdeckError, Refused
+from state.errors import NotWritten, QuarterdeckError, Refused
 from state.home import Home
+
+_BEGINS = ("run", "fire")
+"""What is refused while the disk is full; to stop, to reset and to decide stays possible."""
 
 
 class ResetUndo(msgspec.Struct, frozen=True):
@@ -42,6 +46,7 @@ class Orders:
         scheduler: Scheduler,
         logs: LogFollower,
         clock: Clock,
+        trouble: Trouble,
         *,
         reload: Callable[[], None],
         leave: Callable[[str], None],
@@ -54,6 +59,7 @@ class Orders:
         self._scheduler = scheduler
         self._logs = logs
         self._clock = clock
+        self._trouble = trouble
         self._reload = reload
         self._leave = leave
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -99,25 +105,37 @@ class Orders:
     async def _carry_out(self, order: spool.Order) -> None:
         self._under_way += 1
         try:
-            if spool.answer_of(self._database.connection, order.id) is None:
+            if not self._is_answered(order):
                 await self._answered(order)
             spool.remove(self._home, order.id)
+        except (NotWritten, OSError) as error:
+            if not passes(error):
+                raise
+            self._trouble.note(f"the order '{order.kind}'", error)  # it stays in the spool
         finally:
             self._under_way -= 1
             self._in_hand.pop(order.id, None)
+
+    def _is_answered(self, order: spool.Order) -> bool:
+        return spool.answer_of(self._database.connection, order.id) is not None
 
     async def _answered(self, order: spool.Order) -> None:
         try:
             if self._clock.now_ms() > order.expires_ms:
                 raise Refused(f"the order '{order.kind}' has expired", "ask again")
             handler = self._handlers.get(order.kind)
+            if order.kind in _BEGINS:
+                self._trouble.check_room()
             if handler is None:
                 raise Refused(f"this engine knows no order '{order.kind}'", "restart it with: qd engine stop")
             await handler(order)
         except msgspec.DecodeError as error:
             self._refuse(order, Refused(f"the order '{order.kind}' makes no sense: {error}", "upgrade both sides"))
         except QuarterdeckError as error:
-            self._refuse(order, error)
+            if passes(error):
+                self._trouble.note(f"the order '{order.kind}'", error)
+            if not self._is_answered(order):
+                self._refuse(order, error)
 
     def _refuse(self, order: spool.Order, error: QuarterdeckError) -> None:
         self._answer(order, ErrorAnswer(str(error), error.fix, type(error).__name__), ok=False)
@@ -177,9 +195,10 @@ class Orders:
         run = runs.get(self._database.connection, wanted.run_id)
         if run.state == "waiting":
             self._room.cancel(run)
+            self._answer(order, {"run": run.id})
         else:
-            await self._live.stop(run.id)
-        self._answer(order, {"run": wanted.run_id})
+            now_ms = self._clock.now_ms()
+            await self._live.stop(run.id, lambda tx: spool.store_answer(tx, order, now_ms, True, {"run": run.id}))
 
     async def _decide(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=Decide)
@@ -187,7 +206,7 @@ class Orders:
         with self._database.transaction() as tx:
             asked = self._room.decide(tx, wanted, now_ms)
             spool.store_answer(tx, order, now_ms, True, {"run": asked.run_id, "approved": wanted.approve})
-        await self._room.look()
+        await self._room.look(first=asked.run_id)
 
     async def _allow_skill(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=AllowSkill)

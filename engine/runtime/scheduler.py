@@ -14,7 +14,7 @@ from engine.schedule.calendar import Trigger
 from engine.schedule.slots import DueSlot, due_slots
 from state import events, runs, slots
 from state.database import Database
-from state.errors import NotFound, QuarterdeckError
+from state.errors import NotFound, NotWritten, QuarterdeckError
 
 LONGEST_NAP_S = 30.0
 """The wall clock may be set or the machine suspended: look again at least this often."""
@@ -117,6 +117,8 @@ class Scheduler:
     async def _start(self, name: str, job: Job, due_ms: int) -> None:
         try:
             admitted = await self._gate.ask(request_of(name, job, due_ms))
+        except NotWritten:
+            raise  # nothing is decided
         except QuarterdeckError as error:
             self._update(name, due_ms, "refused", None, error.line)
             return
@@ -124,11 +126,9 @@ class Scheduler:
             self._update(name, due_ms, "started", admitted.run_id, f"waits for {WAITING_WORDS[admitted.waits_for]}")
             return
         if admitted.launch is None:
-            failed = admitted.verdict.failed[0]
-            self._update(name, due_ms, "refused", admitted.run_id, f"{failed.name}: {failed.why}")
-            return
-        self._update(name, due_ms, "started", admitted.run_id, None)
+            return  # its refusal stands in the slot
         self._live.launch(admitted)
+        self._update(name, due_ms, "started", admitted.run_id, None)
 
     def _update(self, name: str, due_ms: int, state: str, run_id: int | None, reason: str | None) -> None:
         with self._database.transaction() as tx:

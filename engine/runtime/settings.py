@@ -95,18 +95,19 @@ class Settings:
         signature = _signature(self._home.config_file)
         if signature == self._seen:
             return False
-        self._seen = signature
         try:
             text = self._home.config_file.read_text(encoding="utf-8") if signature else ""
             self.config = parse(text, self._home.config_file, CHECKS)
             self.problem = None
         except ConfigError as error:
-            self.problem = error
+            self._seen, self.problem = signature, error
             return True
         except (OSError, UnicodeDecodeError) as error:
+            self._seen = signature
             self.problem = ConfigError(f"cannot read {self._home.config_file}: {error}", "check the file")
             return True
         write_private(self._home.config_in_force, text.encode())
+        self._seen = signature
         return True
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.adapters.registry import adapter
 from engine.contract.launch import AdapterResult, RunUsage
-from engine.contract.outcome import EndRecord
+from engine.contract.outcome import EndRecord, Stop
 from engine.contract.verdict import Estimate
 from engine.runtime.aftermath import lost_claim
 from engine.scopes.violations import Changes, words
@@ -54,7 +54,10 @@ def settle(
 
 def judge(run: runs.Run, end: EndRecord, result: AdapterResult | None) -> tuple[str, str]:
     """The outcome: the keeper knows how it ended, the adapter whether that was an answer, we why we ended it."""
-    if run.stop_reason is not None and end.outcome in ("cancelled", "failed", "interrupted"):
+    stop = msgspec.json.decode(run.stop_reason, type=Stop).reason if run.stop_reason else None
+    if stop == "operator" and end.outcome == "cancelled":
+        return "cancelled", end.why or "stopped by the operator"
+    if stop == "budget_reached" and end.outcome in ("cancelled", "failed", "interrupted"):
         return "budget_reached", "its budget had no more room; it can go on"
     if end.outcome == "succeeded" and result is not None and not result.ok:
         return "failed", result.why

@@ -12,7 +12,7 @@ from engine.config.model import Config
 from engine.contract.launch import AdapterRequest
 from engine.contract.outcome import KeeperJob
 from engine.execution import snapshot
-from engine.execution.remains import KEY
+from engine.execution.remains import KEY, PLACE
 from engine.execution.start import start_keeper
 from state import runs
 from state.errors import StateError
@@ -63,5 +63,5 @@ def _environment(run: runs.Run, config: Config, folder: Path) -> dict[str, str]:
     names = (*SHARED_ENV, *(agent.env if agent else ()))
     return {name: os.environ[name] for name in names if name in os.environ} | {
         "QUARTERDECK_RUN": str(run.id),
-        "QUARTERDECK_USAGE": str(folder / USAGE_FILE),
+        PLACE: str(folder / USAGE_FILE),
     }

@@ -9,14 +9,15 @@ import msgspec
 
 from engine.contract.clock import Clock
 from engine.contract.orders import Decide, RunRequest
+from engine.runtime.admitting import close_wait
 from engine.runtime.budget_lines import budget_lines
-from engine.runtime.gate import Gate, close_wait
+from engine.runtime.gate import Gate
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.questions import Question, Raise, read_question
 from engine.runtime.settings import Settings
-from state import approvals, events, runs
+from state import approvals, events, ledger, runs
 from state.database import Connection, Database
-from state.errors import QuarterdeckError, Refused
+from state.errors import NotWritten, QuarterdeckError, Refused
 
 LOOK_EVERY_S = 15.0
 """Windows turn and observed usage is corrected without anybody announcing it."""
@@ -44,22 +45,24 @@ class WaitingRoom:
         """Something has changed: the next look is due at once."""
         self._due = 0.0
 
-    async def look(self) -> None:
-        """Give up what has waited too long, and ask again for the rest, oldest first."""
+    async def look(self, first: int | None = None) -> None:
+        """Give up what has waited too long, and ask again for the rest, oldest first; but before all for the run that
+        the operator has just let go on: what was granted is for that one."""
         async with self._looking:
-            await self._look()
+            await self._look(first)
 
-    async def _look(self) -> None:
+    async def _look(self, first: int | None) -> None:
         if self._clock.monotonic() < self._due:
             return
         self._due = self._clock.monotonic() + LOOK_EVERY_S
-        for run in runs.waiting(self._database.connection):
+        for run in sorted(runs.waiting(self._database.connection), key=lambda run: (run.id != first, run.id)):
             over_s = LOOK_EVERY_S if run.expires_ms is None else (run.expires_ms - self._clock.now_ms()) / 1000
             self._due = min(self._due, self._clock.monotonic() + max(0.0, over_s))
-            if run.expires_ms is not None and run.expires_ms <= self._clock.now_ms():
-                self._give_up(run, "nobody answered in time" if run.waits_for == "approval" else "it waited too long")
-            else:
+            over = run.expires_ms is not None and run.expires_ms <= self._clock.now_ms()
+            if not over or run.waits_for != "approval":  # there may be room just now, after a night without an engine
                 await self._ask_again(run)
+            if over:
+                self._give_up(run, "nobody answered in time" if run.waits_for == "approval" else "it waited too long")
 
     def decide(self, tx: Connection, wanted: Decide, now_ms: int) -> Question:
         """The operator's word: grants what the question says, or refuses the run. Raises NotFound or Refused."""
@@ -88,7 +91,14 @@ class WaitingRoom:
         if budget is None:
             return
         for line in budget_lines(tx, one.budget, budget, self._settings.config, now_ms):
-            if line.unit == one.unit and (line.per_run or line.window_start_ms == one.window_start_ms):
+            if line.unit == one.unit and one.amount < ledger.book(tx, line, asked.run_id).taken + one.need - one.limit:
+                self.look_again()
+                raise Refused(
+                    f"run {asked.run_id} lacks more of budget {one.budget} by now than question {asked.id} would grant",
+                    "look at what it asks in a moment: qd approvals",
+                )
+            overlaps = line.window_start_ms < one.window_end_ms and one.window_start_ms < line.window_end_ms
+            if line.unit == one.unit and (line.per_run or overlaps):
                 run_id = asked.run_id if line.per_run else None
                 approvals.grant(tx, asked.id, line, run_id, one.amount, now_ms)
 
@@ -96,6 +106,8 @@ class WaitingRoom:
         try:
             request = msgspec.json.decode(run.request or "", type=RunRequest)
             self._live.launch(await self._gate.ask(request, run_id=run.id))
+        except NotWritten:
+            raise
         except (QuarterdeckError, msgspec.DecodeError) as error:
             self._give_up(run, error.line if isinstance(error, QuarterdeckError) else str(error))
 
@@ -104,21 +116,13 @@ class WaitingRoom:
         self.look_again()
         if run.outcome != "budget_reached" or run.request is None:
             return
-        request = msgspec.json.decode(run.request, type=RunRequest)
-        again = msgspec.structs.replace(
-            request,
-            resumes_run_id=run.id,
-            trigger="recovery",
-            task_type=run.task_type,
-            lane="main" if run.lane == "main" else "isolated",
-            session_id=None,
-            slot_due_ms=None,
-        )
         try:
-            self._live.launch(await self._gate.ask(again))
-        except QuarterdeckError as error:
+            self._live.launch(await self._gate.ask(_again(run)))
+        except NotWritten:
+            raise  # nothing is decided: it is asked for again
+        except (QuarterdeckError, msgspec.DecodeError) as error:
             with self._database.transaction() as tx:
-                text = f"run {run.id} cannot go on: {error.line}"
+                text = f"run {run.id} cannot go on: {error.line if isinstance(error, QuarterdeckError) else error}"
                 events.add(tx, self._clock.now_ms(), "refused", text, run_id=run.id)
 
     def _give_up(self, run: runs.Run, why: str) -> None:
@@ -134,3 +138,16 @@ class WaitingRoom:
         runs.update(tx, run.id, end)
         close_wait(tx, run.id, msgspec.json.decode(run.request, type=RunRequest), why, now_ms)
         events.add(tx, now_ms, "refused", f"{run.agent} refused  {why}", run_id=run.id, job=run.job)
+
+
+def _again(run: runs.Run) -> RunRequest:
+    """What a run asks for that goes on with this one: the same, of the same kind and in the same lane."""
+    return msgspec.structs.replace(
+        msgspec.json.decode(run.request or "", type=RunRequest),
+        resumes_run_id=run.id,
+        trigger="recovery",
+        task_type=run.task_type,
+        lane="main" if run.lane == "main" else "isolated",
+        session_id=None,
+        slot_due_ms=None,
+    )

@@ -68,7 +68,7 @@ def _read(text: str) -> Pattern:
 def _check(part: str) -> None:
     """Raise ValueError for a segment that is too long, or that can be read in two ways."""
     if GLOBSTAR in part and part != GLOBSTAR:
-        raise ValueError("uses ** inside a segment; ** stands for whole folders only")
+        raise ValueError("uses ** inside a name; ** stands for whole folders only, as in **/*.py")
     if len(part) > SEGMENT_MAX:
         raise ValueError(f"has a segment of more than {SEGMENT_MAX} characters: no name is that long")
     if "\\" in part:

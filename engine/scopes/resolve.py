@@ -74,7 +74,8 @@ class Resolver:
             self._paths[under(place.folder, (*place.missing, *tail))] = None
             self._cover(source, place, tail or BELOW)
         else:
-            self._refuse(source, f"lies outside the workspace {self._root}")
+            target = under(place.folder, place.missing)
+            self._refuse(source, f"leads to {target}, outside the workspace {self._root}")
             self._reach(source, place.folder, (*map(quoted, place.missing), *(tail or BELOW)))
 
     def _refuse(self, source: int, why: str) -> None:

@@ -57,6 +57,8 @@ class Changes(Struct, frozen=True):
     unattributed: tuple[Unattributed, ...] = ()
     """The first `PATHS_CAP` of them."""
     unattributed_total: int = 0
+    beside: tuple[str, ...] = ()
+    """Runs that were live in the same workspace: each of them may have made a violation instead."""
 
 
 def judge_changes(
@@ -65,6 +67,7 @@ def judge_changes(
     others: Sequence[OtherClaim],
     foreign: Sequence[ForeignSession],
     why: str = "",
+    beside: Sequence[str] = (),
 ) -> Changes:
     """Whose each changed path is. `why` is what could not be looked at, empty when everything was."""
     outside = [path for path in changed if not own(path)]
@@ -81,6 +84,7 @@ def judge_changes(
         violations_total=len(violations),
         unattributed=tuple(Unattributed(_storable(path), suspects[path]) for path in unattributed[:PATHS_CAP]),
         unattributed_total=len(unattributed),
+        beside=tuple(_line(name) for name in beside[:PATHS_CAP]),
     )
 
 
@@ -108,7 +112,10 @@ def _sum(changes: Changes) -> str:
     total = "1 file changed" if changes.changed == 1 else f"{changes.changed:,} files changed"
     if changes.violations_total:
         named = [_shown(path) for path in changes.violations[:NAMED]]
-        return f"{total}, {changes.violations_total:,} outside its scope: {_list(named, changes.violations_total)}"
+        or_of = f" (or of {_list(changes.beside, joint=' or ')}, live beside it)" if changes.beside else ""
+        return (
+            f"{total}, {changes.violations_total:,} outside its scope: {_list(named, changes.violations_total)}{or_of}"
+        )
     return f"{total}, none outside its scope" if changes.unattributed_total else f"{total}, all inside its scope"
 
 

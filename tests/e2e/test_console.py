@@ -281,6 +281,61 @@ def test_killing_the_console_leaves_engine_and_run_alive_and_a_new_one_shows_bot
     assert desk.json("run", "show", str(run["run"]))["outcome"] == "succeeded"
 
 
+EVERY_TWO_SECONDS = """
+[job.look]
+every = "2s"
+agent = "command"
+workspace = "~/work"
+task = "look"
+[agent.command]
+adapter = "command"
+argv = ["true"]
+"""
+
+
+def test_an_engine_that_is_killed_is_replaced_and_jobs_and_verdicts_go_on(desk, open_console, wait_until):
+    desk.write("README.md", "- [ ] mend the pump\n")
+    desk.configure(EVERY_TWO_SECONDS)
+    console = open_console()
+    console.wait_for("engine up")
+    console.keys("s")
+    console.wait_for("Spawn a subagent", "nothing is spent yet")
+    console.type("what is open")
+    console.keys("Tab")
+    console.type("README.md")
+    console.wait_for("every check passes")
+    first = desk.holder_pid()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: desk.holder_pid() not in (None, first), "another engine is there")
+    console.type(" nope.md")
+    console.wait_for("does not exist", "NO")
+    console.keys(*["BSpace"] * len(" nope.md"))
+    console.wait_for("every check passes")
+    until(console, "succeeded", "C-s")
+    console.keys("Escape")
+    screen = console.wait_for("engine up", "1 Sessions")
+    assert "the engine died" not in screen
+    before = len(desk.json("run", "list", "--limit", "1000")["runs"])
+    wait_until(lambda: len(desk.json("run", "list", "--limit", "1000")["runs"]) > before, "the job fires again")
+
+
+def test_while_no_engine_can_be_had_the_overview_says_why_and_it_goes_on_when_one_can(desk, open_console, wait_until):
+    console = open_console()
+    console.wait_for("engine up")
+    first = desk.holder_pid()
+    database = desk.state / "quarterdeck.db"
+    aside = desk.state / "aside"
+    os.kill(first, signal.SIGSTOP)
+    database.rename(aside)
+    database.mkdir()
+    os.kill(first, signal.SIGKILL)
+    console.wait_for("engine none", "so this console can only look; trying again: the engine did not start")
+    database.rmdir()
+    aside.rename(database)
+    screen = console.wait_for("engine up")
+    wait_until(lambda: "trying again" not in console.screen(), f"the notice goes: {screen}")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_the_console_and_leave_the_engine(desk, open_console, wait_until, number):
     console = open_console()

@@ -89,6 +89,7 @@ def test_the_nearest_level_decides_and_is_named(bench):
         every = "1h"
         enabled = false
         agent = "scribe"
+        workspace = "~/work"
         tools = ["j"]
         [template.t]
         agent = "scribe"
@@ -144,13 +145,15 @@ def test_a_limit_of_the_spawn_refuses_it(bench, option, name):
 
 def test_files_written_outside_the_scope_are_told(bench):
     script = "mkdir -p notes; echo x > notes/a.md; echo x > stray.md; echo y >> README.md"
-    run = bench.json("spawn", "--can-write", "notes/", "--", "sh", "-c", script)
+    run = bench.json("spawn", "--can-write", "notes/", "--", "sh", "-c", script, code=1)
+    assert (run["outcome"], run["argv"]) == ("succeeded", ["sh", "-c", script])
     assert (run["changes"]["checked"], run["changes"]["changed"], run["changes"]["inside"]) == (True, 3, 1)
     assert sorted(run["changes"]["violations"]) == ["README.md", "stray.md"]
     assert "violation" in run["why"]
     code, text, _ = bench.run("run", "show", str(run["run"]))
     assert code == 0
     assert "2 outside its scope" in text
+    assert "  program  sh -c 'mkdir -p notes; " in text
 
 
 @pytest.fixture

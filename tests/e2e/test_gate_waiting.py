@@ -125,7 +125,7 @@ def test_a_waiting_run_is_withdrawn_by_a_stop(bench, shown):
 def test_a_paused_run_goes_on_when_the_budget_is_raised(bench, shown, wait_until):
     bench.configure(TOO_SMALL.format("pause"))
     with waiting(bench, *as_json(*SPAWN)) as child:
-        wait_until(lambda: "room in a budget" in child.said(), "it waits")
+        wait_until(lambda: "room in budget small: " in child.said(), "it waits")
         assert shown(1)["waiting"]["for"] == "budget"
         bench.configure(TOO_SMALL.format("pause").replace("100", "90000"))
         answer, code = ended(child)
@@ -161,7 +161,9 @@ def test_a_run_that_meets_its_budget_is_ended_and_goes_on_when_it_is_raised(benc
     (at,) = first["stopped_at"]
     assert (at["budget"], at["unit"], at["limit"]) == ("day", "tokens", 2000)
     assert gone(pid), "its whole tree is ended"
-    again = wait_until(lambda: shown(1)["resumed_by"], "another run waits to go on")
+    again = first["resumed_by"]
+    assert (first["successor"]["run"], first["successor"]["waiting"]["for"]) == (again, "budget")
+    assert f"run {again} goes on with it: waits for room in budget day: " in bench.run("run", "show", "1")[1]
     assert shown(again)["waiting"]["for"] == "budget"
 
     bench.configure(budget.format(50_000) + agent)
@@ -210,3 +212,25 @@ def test_an_engine_that_died_keeps_what_waits(bench, shown, wait_until):
     assert [one["run"] for one in bench.json("approvals")["approvals"]] == [run["run"]]
     bench.json("approve", "1")
     wait_until(lambda: shown(run["run"])["outcome"] == "succeeded", "it has run")
+
+
+def test_who_stops_waiting_is_told_that_the_run_does_not(bench, shown, wait_until):
+    bench.configure(TOO_SMALL.format("ask"))
+    with waiting(bench, *SPAWN) as child:
+        wait_until(lambda: "qd approve 1" in child.said(), "it waits")
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=20)
+        assert child.said().endswith("qd: run 1 goes on waiting; withdraw it with: qd run stop 1\n")
+    assert (child.returncode, out) == (130, "")
+    assert shown(1)["state"] == "waiting"
+
+
+def test_who_does_not_wait_for_a_live_run_is_told_how_to_end_it(bench, shown, wait_until):
+    with waiting(bench, "spawn", "--", "sh", "-c", "touch started; while [ ! -e go ]; do sleep 0.05; done") as child:
+        wait_until((bench.workspace / "started").exists, "it runs")
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+        said, code = child.said(), child.returncode
+    assert (code, said) == (130, "qd: run 1 goes on; end it with: qd run stop 1\n")
+    (bench.workspace / "go").touch()
+    wait_until(lambda: shown(1)["outcome"], "it goes on")

@@ -9,7 +9,7 @@ import pytest
 
 from state import database, events, schema, usage
 from state.database import SCHEMA_VERSION, data_version, open_reader, open_writer
-from state.errors import LeaseLost, StateError, StateNewer
+from state.errors import LeaseLost, NotWritten, StateError, StateNewer
 from state.files import write_private
 from state.home import Home
 
@@ -164,8 +164,9 @@ def test_a_full_disk_is_one_error_and_then_it_goes_on(home):
         opened.connection.execute(
             f"PRAGMA max_page_count = {opened.connection.execute('PRAGMA page_count').fetchone()[0]}"
         )
-        with pytest.raises(sqlite3.OperationalError, match="full"):
+        with pytest.raises(NotWritten, match="the disk is full") as raised:
             say(opened, "x" * 1_000_000)
+        assert raised.value.fix
         opened.connection.execute("PRAGMA max_page_count = 1000000")
         say(opened, "after")
         assert texts(opened.connection) == ["after"]
@@ -191,8 +192,16 @@ def test_who_lost_the_lease_changes_nothing(home):
 def test_a_transaction_has_the_write_lock_from_its_first_moment(home):
     with closing(open_writer(home)) as one, closing(open_writer(home)) as other:
         other.connection.execute("PRAGMA busy_timeout = 0")
-        with one.transaction(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        with one.transaction(), pytest.raises(NotWritten, match="locked"):
             say(other)
+
+
+def test_a_statement_that_makes_no_sense_is_not_to_be_tried_again(home):
+    with closing(open_writer(home)) as opened:
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            say_and(opened, lambda tx: tx.execute("DELETE FROM nowhere"))
+        say(opened, "after")
+        assert texts(opened.connection) == ["after"]
 
 
 def test_a_reader_sees_that_something_was_committed(home):

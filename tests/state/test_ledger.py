@@ -81,7 +81,7 @@ def test_what_was_held_is_committed_first_then_free_room_and_the_rest_is_overrun
     settle(house, run, 1000, line())
     assert book(house) == after, "a reservation is closed once"
     assert kinds(house) == ["reserved", "settled"]
-    assert ledger.held_by(house.connection, run, "tokens") == 0
+    assert ledger.held_by(house.connection, run, "tokens") is None
     assert book(house, line(window=TOMORROW)) == (0, 0, 0)
     assert book(house, line("other")) == (0, 0, 0)
 
@@ -115,7 +115,7 @@ def test_an_amount_that_is_unknown_is_not_held_in_its_unit(house):
     run = reserve(house, 40, *BOTH)
     assert [book(house, one) for one in BOTH] == [(40, 0, 0), (0, 0, 0)]
     other = reserve(house, 40, *BOTH, microusd=70)
-    assert [ledger.held_by(house.connection, one, "microusd") for one in (run, other)] == [0, 70]
+    assert [ledger.held_by(house.connection, one, "microusd") for one in (run, other)] == [None, 70]
     with pytest.raises(OverBudget) as refused:
         reserve(house, 1, *BOTH, microusd=31)
     assert refused.value.unit == "microusd"

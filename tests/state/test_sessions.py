@@ -120,3 +120,11 @@ def test_rows_are_frozen(house):
     with pytest.raises(AttributeError):
         row.id = 5
     assert msgspec.json.encode(row)
+
+
+def test_the_log_of_a_conversation_that_we_started_is_that_conversation(house):
+    session = house.session()
+    ours = house.next_generation(session, provider_id="5f2e")
+    assert house.generation("5f2e", source="claude_code", workspace="/w") == ours
+    assert house.generation("another", source="claude_code") != ours
+    assert sessions.observed_in(house.connection, "/w", 0) == []

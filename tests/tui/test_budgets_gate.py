@@ -1,12 +1,14 @@
 """Budgets in tokens and dollars, per run and per window: in the pane, in the header, and in their sheet."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.config.load import parse
 from engine.runtime.settings import CHECKS
 from state import approvals, ledger
 from tests.tui.test_live_figures import line_with
-from tui.text import amount, purse
+from tui.text import amount, amount_in_full, purse
 from tui.theme import DARK, PALETTES
 from tui.views import EngineStatus
 from tui.widgets.header import header_line
@@ -39,14 +41,49 @@ agent = "coder"
 @pytest.mark.parametrize(
     ("microusd", "said"),
     [
-        (0, "$0.00"), (1, "<$.01"), (9_999, "<$.01"), (10_000, "$0.01"), (11_200_000, "$11.20"),
-        (99_990_000, "$99.99"), (99_999_000, "$100"), (412_000_000, "$412"), (12_345_000_000, "$12k"),
+        (0, "$0.00"), (1, "$.000001"), (9_999, "$.009999"), (10_000, "$0.0100"), (45_000, "$0.0450"),
+        (100_000, "$0.10"), (11_200_000, "$11.20"), (99_999_000, "$100.00"), (412_370_000, "$412.37"),
+        (1_234_560_000, "$1234.56"), (12_345_670_000, "$12k"),
     ],
 )  # fmt: skip
-def test_a_limit_of_money_keeps_its_cents_in_six_cells(microusd, said):
+def test_a_limit_of_money_keeps_its_digits_in_eight_cells(microusd, said):
     assert purse(microusd) == said
-    assert len(said) <= 6
+    assert len(said) <= 8
     assert amount("microusd", microusd) == said
+
+
+@pytest.mark.parametrize(
+    ("taken", "limit", "said"),
+    [
+        (45_000, 50_000, ("$0.0450", "$0.0500")),
+        (11_996_000, 12_000_000, ("$11.9960", "$12.0000")),
+        (11_999_999, 12_000_000, ("$11.999999", "$12.000000")),
+        (12_000_000, 12_000_000, ("$12.00", "$12.00")),
+        (99_999, 100_000, ("$0.099999", "$0.100000")),
+        (950, 2_000_000, ("$0.000950", "$2.00")),
+    ],
+)
+def test_two_amounts_that_differ_never_read_the_same(taken, limit, said):
+    found = amount_in_full("microusd", taken, limit), amount_in_full("microusd", limit, taken)
+    assert found == said
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_amounts_of_one_line_read_the_same_only_when_they_are(one, other):
+    same = amount_in_full("microusd", one, other) == amount_in_full("microusd", other, one)
+    assert same == (one == other)
+
+
+def test_a_budget_at_nine_tenths_does_not_look_spent(filled, drive):
+    filled.configure('[budget.small]\nwindow = "day"\nusd = 0.05\n')
+    _, generation = filled.session("cheap", at_ms=filled.now_ms)
+    filled.spend(generation, 500, key="c", cost_microusd=43_800)
+
+    async def scenario(pilot):
+        await pilot.sees("fix flaky")
+        assert line_with(pilot, " small ").split("│")[-1].split()[:4] == ["small", "$0.0450", "######.", "$0.0500"]
+
+    drive(filled.home, scenario)
 
 
 def test_a_budget_has_a_row_for_each_of_its_units(filled, drive):
@@ -56,8 +93,8 @@ def test_a_budget_has_a_row_for_each_of_its_units(filled, drive):
 
     async def scenario(pilot):
         await pilot.sees("3 Token budgets  4", "fix flaky")
-        assert line_with(pilot, " 900k ").split("│")[-1].split() == ["month", "1.7k", "#..........", "900k", "-"]
-        assert line_with(pilot, " $40.00 ").split("│")[-1].split() == ["month", "$11.20", "###........", "$40.00", "-"]
+        assert line_with(pilot, " 900k ").split("│")[-1].split() == ["month", "1.7k", "#......", "900k", "-"]
+        assert line_with(pilot, " $40.00 ").split("│")[-1].split() == ["month", "$11.20", "#......", "$40.00", "-"]
         assert line_with(pilot, " 50.0k per run").split("│")[-1].split() == ["each", "-", "50.0k", "per", "run"]
         assert "of 60.0k tok" in pilot.shown().splitlines()[0], "the largest day budget in tokens"
         await pilot.press("3", "3")
@@ -97,7 +134,7 @@ def test_responses_without_a_price_are_not_zero(filled, drive):
 
     async def scenario(pilot):
         await pilot.sees("fix flaky")
-        assert "<$.01+" in line_with(pilot, "$40.00")
+        assert "$.001200+" in line_with(pilot, "$40.00")
 
     drive(filled.home, scenario)
 

@@ -40,11 +40,18 @@ def test_a_plain_number_of_tokens_is_itself(number):
         (amounts.duration, "soon", "is no duration"),
         (amounts.parameter, "file", "NAME=VALUE"),
         (amounts.parameter, "=x", "NAME=VALUE"),
+        *((amounts.number, text, "invalid int value") for text in ("", "x", "0", "-1", "1.5", str(2**63), "9" * 5000)),
+        *((amounts.how_many, text, "give one from 0 to") for text in ("many", "-1", str(2**63))),
     ],
 )
 def test_what_makes_no_sense_says_how_to_write_it(kind, text, said):
     with pytest.raises(argparse.ArgumentTypeError, match=said):
         kind(text)
+
+
+def test_the_last_number_of_all_is_one():
+    assert amounts.number(str(2**63 - 1)) == 2**63 - 1
+    assert amounts.how_many("0") == 0
 
 
 def test_a_parameter_may_be_empty_or_hold_more_signs():
@@ -64,6 +71,16 @@ def test_a_parameter_may_be_empty_or_hold_more_signs():
         ("budget", "set", "b", "--action", "sleep"),
         ("cron", "add", "--name", "j", "--every", "1h", "--timeout", "soon"),
         ("approve", "three"),
+        ("approve", "18446744073709551615"),
+        ("approvals", "show", "9223372036854775808"),
+        ("run", "--session", "18446744073709551615"),
+        ("run", "--session", "0"),
+        ("run", "show", "18446744073709551615"),
+        ("run", "stop", "18446744073709551615"),
+        ("run", "list", "--limit", "18446744073709551615"),
+        ("session", "show", "18446744073709551615"),
+        ("session", "reset", "18446744073709551615"),
+        ("sessions", "--limit", "18446744073709551615"),
     ],
 )
 def test_a_bad_option_is_one_line_and_exit_code_2(world, words):
@@ -73,15 +90,23 @@ def test_a_bad_option_is_one_line_and_exit_code_2(world, words):
     assert "--help" in err
 
 
-@pytest.mark.parametrize(("told", "parent"), [(None, None), ("", None), ("7", 7)])
+@pytest.mark.parametrize(("told", "parent"), [(None, None), ("", None), ("7", 7), (str(2**63 - 1), 2**63 - 1)])
 def test_a_run_that_asks_is_the_parent(told, parent):
     assert parent_of({} if told is None else {"QUARTERDECK_RUN": told}) == parent
 
 
-@pytest.mark.parametrize("told", ["x", "-1", "1.5", "٣"])
+@pytest.mark.parametrize("told", ["x", "-1", "1.5", "٣", "0", str(2**63), "18446744073709551615", "9" * 5000])
 def test_a_parent_that_is_no_run_is_a_mistake(told):
     with pytest.raises(UsageError, match="QUARTERDECK_RUN"):
         parent_of({"QUARTERDECK_RUN": told})
+
+
+def test_no_run_is_asked_for_by_one_that_cannot_be(world, monkeypatch):
+    monkeypatch.setenv("QUARTERDECK_RUN", "18446744073709551615")
+    code, out, err = capture(["spawn", "--task", "x"], world.home)
+    assert (code, out) == (2, "")
+    assert err == "qd: QUARTERDECK_RUN is '18446744073709551615', which is no run; unset QUARTERDECK_RUN"
+    assert not world.home.orders.exists() or not list(world.home.orders.iterdir())
 
 
 CONFIG = """

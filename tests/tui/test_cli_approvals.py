@@ -18,10 +18,29 @@ from tui.cli.verb import Page
 def question(world, task="mend the pump", raises=None):
     if raises is None:
         raises = (
-            Raise("day", "tokens", "day", world.now_ms, 1000, 900, 500, 400),
-            Raise("each", "microusd", "run", 0, 1_000_000, 0, 2_500_000, 1_500_000),
+            Raise("day", "tokens", "day", world.now_ms, world.now_ms + 86_400_000, 1000, 900, 500, 400),
+            Raise("each", "microusd", "run", 0, 1, 1_000_000, 0, 2_500_000, 1_500_000),
         )
-    return Question(1, "coder", "research", task, ("out/",), "timer", "nightly", 300, 500, 2_500_000, raises)
+    return Question(
+        run_id=1,
+        agent="coder",
+        task_type="research",
+        task=task,
+        workspace="/home/op/work",
+        argv=("mend", "--pump", "hall two"),
+        model="haiku-4",
+        tools=("read", "grep"),
+        inject=("README.md",),
+        skills="review",
+        can_write=("out/",),
+        trigger="timer",
+        job="nightly",
+        resumes_run_id=7,
+        likely_tokens=300,
+        high_tokens=500,
+        high_microusd=2_500_000,
+        raises=raises,
+    )
 
 
 @pytest.fixture
@@ -70,15 +89,22 @@ def test_a_question_is_shown_with_all_that_is_stored(world, put):
     assert view["sha256"] == hashlib.sha256(what.encode()).hexdigest()
     assert view["chars"] == len(what)
     stored = json.loads(what)
-    for key in ("agent", "task_type", "task", "can_write", "trigger", "job", "likely_tokens", "high_tokens"):
+    for key in stored.keys() - {"raises"}:
         assert view["question"][key] == stored[key]
     assert [one["amount"] for one in view["question"]["raises"]] == [400, 1_500_000]
     assert view["question"]["raises"][0]["window_start_at"].endswith("Z")
     for said in (
         "coder, research, asked for by timer of job nightly",
         "mend the pump",
+        "with run 7",
+        "/home/op/work",
+        "mend --pump 'hall two'",
+        "haiku-4",
+        "read, grep",
+        "review",
+        "README.md",
         "out/",
-        "300 tokens, at most 500 tokens, $2.50",
+        "300 tokens, at most 500, $2.50",
         "day: 900 tokens taken + 500 tokens needed of 1,000 tokens; approving grants 400 tokens more in this window",
         "each: $0.00 taken + $2.50 needed of $1.00; approving grants $1.50 more for this run",
         view["sha256"],
@@ -107,3 +133,15 @@ def test_what_is_decided_is_not_decided_again(world, put, word):
     assert f"approval {number} is denied already" in err
     assert holder(world.home) is None, "no engine is started for that"
     assert answer(world, "approvals")[0] == {"approvals": []}
+
+
+@pytest.mark.parametrize("word", ["approve", "deny"])
+def test_a_run_does_not_answer_its_own_question(world, put, word, monkeypatch):
+    number, _ = put()
+    world.close()
+    monkeypatch.setenv("QUARTERDECK_RUN", "1")
+    code, out, err = capture([word, str(number)], world.home)
+    assert (code, out) == (1, "")
+    assert err == "an agent does not answer its own questions; answer from your own shell"
+    assert holder(world.home) is None, "no engine is started for that"
+    assert [one["approval"] for one in answer(world, "approvals")[0]["approvals"]] == [number]

@@ -2,11 +2,15 @@
 
 import argparse
 import json
+import os
+import re
+import time
 import tomllib
 
 import pytest
 
 from engine.runtime.budget_lines import budget_lines
+from engine.runtime.lease import Lease
 from engine.runtime.settings import load_strict
 from state import approvals
 from tests.tui.test_cli_runs import run_of
@@ -131,7 +135,7 @@ def test_each_unit_has_a_row_and_dollars_are_shown_as_dollars(filled):
     assert "$2.00" in second
 
 
-def test_what_was_granted_is_part_of_the_limit_that_is_shown(filled):
+def test_what_was_granted_stands_beside_the_limit(filled, monkeypatch):
     run = run_of(filled)
     config = load_strict(filled.home)
     connection = filled.open().connection
@@ -143,7 +147,15 @@ def test_what_was_granted_is_part_of_the_limit_that_is_shown(filled):
     filled.close()
     data, text = said(filled, "budget", "list")
     assert (data["budgets"][0]["limit"], data["budgets"][0]["most"]) == (60_000, 60_321)
-    assert text.splitlines()[1].split()[3:6] == ["1,200", "60,321", "321"]
+    assert text.splitlines()[1].split()[3:6] == ["1,200", "60,000", "321"]
+    monkeypatch.setattr(budgets, "page", lambda: Page(80, True))
+    narrow = said(filled, "budget", "list")[1].split("\n\n")[0]
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert narrow.splitlines()[1].split()[2:5] == ["1.2k", "60.0k", "321"]
+    text = said(filled, "budget", "set", "day", "--tokens", "50k")[1]
+    assert re.fullmatch(
+        r"Budget day: 1,200 of 50,000 tokens taken today, and 321 tokens granted beyond that until [^,]+, all\.", text
+    )
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
@@ -156,3 +168,50 @@ def test_budgets_fit_the_terminal(filled, monkeypatch, width):
     assert max(map(len, text.splitlines())) <= width
     for name in ("limit", "state", "each", "agent coder"):
         assert name in text
+
+
+def test_money_that_is_compared_does_not_round_until_it_contradicts(filled, monkeypatch):
+    filled.spend(1, 45_300, key="dear")
+    filled.close()
+    said(filled, "budget", "set", "day", "--usd", "0.05")
+    text = said(filled, "budget", "set", "day", "--usd", "0.05")[1]
+    assert "$0.0465 of $0.0500 taken today" in text
+    for short in (False, True):
+        monkeypatch.setattr(budgets, "page", lambda short=short: Page(80, short))
+        row = said(filled, "budget", "list")[1].splitlines()[2]
+        assert {"$0.0465", "$0.0500", "93%"} <= set(row.split())
+
+
+def test_one_is_not_several(world):
+    text = said(world, "budget", "set", "b", "--window", "run", "--tokens", "1")[1]
+    assert text == "Budget b: 1 token for each run, all."
+
+
+@pytest.mark.parametrize("words", [("budget", "list"), ("run", "list"), ("sessions",), ("cron", "list")])
+def test_what_no_engine_follows_says_how_old_it_is(filled, words):
+    filled.configure('[job.j]\nevery = "1h"\nagent = "digest"\ninject = ["a"]\n')
+    run_of(filled)
+    filled.close()
+    for path in filled.home.state.glob("quarterdeck.db*"):
+        os.utime(path, (time.time() - 3 * 3600 - 5,) * 2)
+    data, text = said(filled, *words)
+    assert data["live"] is False
+    assert data["seen_at"].endswith("Z")
+    assert "No engine follows: this was seen 3 h ago." in text
+
+
+def test_what_an_engine_follows_is_not_old(filled):
+    filled.close()
+    lease = Lease(filled.home, filled.now_ms)
+    try:
+        data, text = said(filled, "budget", "list")
+    finally:
+        lease.release()
+    assert data["live"] is True
+    assert "No engine follows" not in text
+
+
+def test_where_there_is_no_state_nothing_is_old(world):
+    data, text = said(world, "budget", "list")
+    assert (data["live"], data["seen_at"]) == (False, None)
+    assert "No engine follows" not in text

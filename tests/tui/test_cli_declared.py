@@ -15,7 +15,7 @@ CONFIG = """
 model = "cheap"
 tools = ["read"]
 [task_type.audit]
-timeout = "1h"
+timeout = "20m"
 [template.fix]
 agent = "command"
 task = "mend {file}"
@@ -70,6 +70,10 @@ def test_task_types_say_what_is_shipped_and_what_is_yours(world):
     shipped = msgspec.to_builtins(SHIPPED["decision"])
     assert {key: views["decision"][key] for key in shipped} == shipped
     assert "shipped, you: model, tools" in text
+    assert text.endswith("changed by the configuration: heartbeat (model, tools)\nadded by the configuration: audit")
+    assert "  hard limit  " in text.splitlines()[0]
+    world.configure("")
+    assert "by the configuration" not in answer(world, "task-types")[1]
 
 
 @pytest.mark.parametrize("verb", ["templates", "task-types"])

@@ -1,12 +1,14 @@
 """What does `qd run show` make of a run on record: the same as JSON and, in lines that fit, as text?"""
 
 import json
+import os
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.adapters.command import MOST_BYTES
 from engine.contract.outcome import Stop, StoppedAt
 from engine.contract.verdict import CacheBreak, Check, Estimate, ReceiptPart, Verdict
 from engine.scopes.violations import Changes, Unattributed
@@ -102,7 +104,7 @@ def test_an_estimate_is_compared_with_what_was_reported(world, state, basis, err
     assert view["estimate"]["error"] == error
     assert "expected 500 tokens (400 to 900), $2.00; from 12 runs like it" in text
     assert "half of such estimates were 10% off or less; nine of ten 40%" in text
-    assert ("50% off" in text) == (error is not None)
+    assert ("; 1,000 in all, twice what was expected" in text) == (error is not None)
 
 
 def test_nothing_booked_is_unknown_and_not_zero(world):
@@ -117,7 +119,8 @@ def test_a_receipt_tells_what_was_sent_and_where_the_cache_breaks(world):
         ReceiptPart("task", "task", 9, 3, "b", False),
     )
     broken = encoded(CacheBreak("skills deploy", "changed", 812, 431))
-    kept = receipts.Receipt(number, encoded(parts), 3, 9, '{"model": "agent", "task": "spawn"}', broken, 4200)
+    decided = '{"model": "agent", "timeout_s": "agent", "task": "spawn"}'
+    kept = receipts.Receipt(number, encoded(parts), 3, 9, decided, broken, 4200)
     with world.open().transaction() as tx:
         receipts.store(tx, kept)
     view, text = shown(world, number)
@@ -126,7 +129,7 @@ def test_a_receipt_tells_what_was_sent_and_where_the_cache_breaks(world):
     assert (view["receipt"]["everything_tokens"], view["receipt"]["decided"]["model"]) == (4200, "agent")
     assert "not sent again" in text
     assert "the cache breaks at skills deploy, which was changed: 812 tokens can" in text
-    assert "by agent: model" in text
+    assert "by agent: model, timeout\n" in text
 
 
 def test_what_it_changed_is_told(world):
@@ -148,7 +151,7 @@ def test_a_run_that_met_its_budget_says_where_and_who_goes_on(world):
     assert view["stopped_at"][0]["window_start_at"].endswith("Z")
     assert view["resumed_by"] == again
     assert "stopped at budget day, $2.50 in its window" in text
-    assert f"run {again} goes on with it" in text
+    assert f"run {again} goes on with it: waits for room in a budget:" in text
     assert shown(world, again)[0]["resumes"] == first
 
 
@@ -167,7 +170,25 @@ def test_a_waiting_run_says_what_for_until_when_and_how_to_answer(world):
         runs.update(tx, number, {"waits_for": "claim"})
     view, text = shown(world, number)
     assert view["waiting"]["approval"] is None
-    assert "waits for another run's claim: budget: no" in text
+    assert "waits for another run's claim: no" in text
+
+
+@pytest.mark.parametrize(("size", "unread"), [(None, 0), (10, 0), (MOST_BYTES, 0), (MOST_BYTES + 1234, 1234)])
+def test_what_was_not_read_of_its_usage_file_is_told(world, size, unread):
+    number = run_of(world)
+    folder = world.home.run_folder(number)
+    folder.mkdir(parents=True)
+    if size is not None:
+        (folder / "usage.jsonl").touch()
+        os.truncate(folder / "usage.jsonl", size)
+    view, text = shown(world, number)
+    assert view["usage_unread_bytes"] == unread
+    assert ("bytes at the end of its usage file are not read" in text) == (unread > 0)
+    assert ("1,234 bytes at the end" in text) == (unread > 0)
+
+
+def test_of_a_usage_file_that_is_not_kept_nothing_is_known(world):
+    assert shown(world, run_of(world))[0]["usage_unread_bytes"] is None
 
 
 def test_whose_child_it_is_is_told(world):
@@ -239,3 +260,13 @@ def test_a_run_list_says_what_waits_and_fits(world, monkeypatch):
 def test_a_run_says_who_asked_for_what(world):
     _, text = shown(world, run_of(world, job="nightly", model="haiku", template="fix"))
     assert "chat, main lane, asked for by operator, template fix, job nightly, model haiku" in text
+
+
+def test_a_run_from_an_old_state_says_so_before_its_answer(world):
+    number = run_of(world)
+    folder = world.home.run_folder(number)
+    folder.mkdir(parents=True)
+    (folder / "result.txt").write_text("the answer")
+    *_, note, answer = shown(world, number)[1].split("\n\n")
+    assert note.startswith("No engine follows: this was seen just now.")
+    assert answer == "the answer"

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from engine.config.model import Config
+from engine.runtime.lease import holder
 from state import skills
 from state.skills import Pin
 from tui.cli import held_skills
@@ -120,9 +121,62 @@ def test_hidden_characters_are_spelled_out(world, place):
     assert not {"\x1b", "\u200b"} & set(text + view["text"])
 
 
+def test_a_run_allows_no_skill(world, place, monkeypatch):
+    path = put(place, "deploy")
+    allow(world, "deploy", path)
+    put(place, "deploy", "changed\n")
+    monkeypatch.setenv("QUARTERDECK_RUN", "1")
+    code, out, err = capture(["skills", "allow", "deploy"], world.home)
+    assert (code, out) == (1, "")
+    assert err == "an agent does not answer its own questions; answer from your own shell"
+    assert holder(world.home) is None, "no engine is started for that"
+    assert held(world)[str(path)] is not None
+
+
 @pytest.mark.parametrize("word", ["diff", "allow"])
 def test_a_skill_that_is_not_here_is_named_with_the_nearest(world, place, word):
     put(place, "deploy")
     code, _, err = capture(["skills", word, "deplay"], world.home)
     assert code == 1
     assert "did you mean 'deploy'?" in err
+
+
+def test_the_row_that_another_one_shadows_says_so(world, place, tmp_path):
+    first, second = put(place, "deploy", "one\n"), put(tmp_path / "nobody", "deploy", "two\n")
+    data, text = answer(world, "skills")
+    shadows = {skill["path"]: skill["shadowed_by"] for skill in data["skills"]}
+    assert shadows == {str(first): None, str(second): str(first)}
+    assert text.count(f"{second}, shadowed by {first}") == text.count("shadowed by") == 1
+
+
+def test_a_set_that_is_used_is_not_removed(world, place):
+    config = """
+[skill_set.ops]
+skills = ["deploy"]
+[skill_set.free]
+skills = []
+[agent.coder]
+adapter = "command"
+argv = ["true"]
+skills = "ops"
+"""
+    world.configure(config)
+    before = world.home.config_file.read_text()
+    code, out, err = capture(["skills", "remove", "ops"], world.home)
+    assert (code, out) == (1, "")
+    assert err.startswith("skill set ops is used by ")
+    assert "coder" in err
+    assert "nothing was changed" in err
+    assert "\n" not in err
+    assert world.home.config_file.read_text() == before
+    assert capture(["skills", "remove", "free"], world.home)[:2] == (0, "Skill set free is removed.")
+    code, _, err = capture(["skills", "remove", "opz"], world.home)
+    assert code == 1
+    assert "opz" in err
+
+
+def test_one_skill_is_not_several(world, place):
+    put(place, "deploy")
+    code, text, _ = capture(["skills", "set", "ops", "deploy"], world.home)
+    assert code == 0
+    assert "Skill set ops: 1 skill, " in text

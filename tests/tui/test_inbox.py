@@ -13,14 +13,15 @@ from tui.screens.confirm import Confirm
 from tui.screens.inbox import InboxScreen, consequences, question_lines
 from tui.screens.overview import Overview
 
-DAY = Raise("day", "tokens", "day", 0, 60_000, 58_000, 2_100, 100)
+DAY = Raise("day", "tokens", "day", 0, 86_400_000, 60_000, 58_000, 2_100, 100)
 
 
 def asked(run_id, **fields):
     values = {
         "run_id": run_id, "agent": "coder", "task_type": "subagent", "task": "mend the pump",
-        "can_write": ("notes/api.md",), "trigger": "spawn", "job": None, "likely_tokens": 1_200, "high_tokens": 2_100,
-        "high_microusd": 20_000, "raises": (DAY,),
+        "workspace": "/home/op/work", "argv": ("sh", "-c", "echo 'a b'"), "model": "haiku", "tools": ("read", "search"),
+        "inject": ("README.md",), "skills": "ops", "can_write": ("notes/api.md",), "trigger": "spawn", "job": None,
+        "resumes_run_id": None, "likely_tokens": 1_200, "high_tokens": 2_100, "high_microusd": 20_000, "raises": (DAY,),
     }  # fmt: skip
     return msgspec.json.encode(Question(**values | fields)).decode()
 
@@ -54,7 +55,7 @@ def test_all_that_is_asked_stands_on_the_page(filled, drive, open_question, size
     async def scenario(pilot):
         await opened(pilot)
         await pilot.sees("coder, subagent, asked for by spawn", "mend the pump", "notes/api.md")
-        await pilot.sees("1,200 tokens likely, at most 2,100; at most $0.02")
+        await pilot.sees("1,200 tokens likely, at most 2,100, for at most $0.0200")
         await pilot.sees("58,000 tokens taken + 2,100 tokens needed of 60,000 tokens")
         await pilot.sees("raises it by 100 tokens to 60,100 tokens", sha256[:12], f"{len(what.encode())} bytes")
         assert all(len(line) <= size[0] for line in pilot.shown().splitlines())
@@ -226,11 +227,11 @@ def rows_of(world, *raises):
 
 
 def test_money_and_limits_of_one_run_are_said_as_such(filled):
-    money = Raise("month", "microusd", "month", 0, 40_000_000, 39_990_000, 20_000, 10_000)
-    row = rows_of(filled, money, Raise("each", "tokens", "run", 0, 500, 0, 700, 200))
+    money = Raise("month", "microusd", "month", 0, 86_400_000, 40_000_000, 39_990_000, 20_000, 10_000)
+    row = rows_of(filled, money, Raise("each", "tokens", "run", 0, 0, 500, 0, 700, 200))
     page = "\n".join("".join(text for text, _ in line) for line in question_lines(row, filled.now_ms, None))
-    assert "month: $39.99 taken + $0.02 needed of $40.00 in the month since 1970-01-01" in page
-    assert "raises it by $0.01 to $40.01, until that window ends" in page
+    assert "month: $39.99 taken + $0.0200 needed of $40.00 in the month since 1970-01-01" in page
+    assert "raises it by $0.0100 to $40.01, until its window ends, 1970-01-02" in page
     assert "each: 0 tokens taken + 700 tokens needed of 500 tokens per run" in page
     assert "raises it by 200 tokens to 700 tokens, for this run alone" in page
     assert len(consequences(row, approve=True)) == 4
@@ -241,3 +242,70 @@ def test_a_job_fired_by_hand_that_has_to_wait_says_for_what():
 
     answer = {"run": 7, "verdict": {"ok": False, "checks": []}, "waits_for": "budget"}
     assert _fired("nightly", answer) == "nightly waits for room in a budget: run 7"
+
+
+def page_of(row, now_ms):
+    return "\n".join("".join(text for text, _ in line) for line in question_lines(row, now_ms, None))
+
+
+def test_all_that_the_run_would_be_given_is_on_the_page(filled):
+    page = page_of(rows_of(filled, DAY), filled.now_ms)
+    for line in (
+        "workspace  /home/op/work",
+        """runs       sh -c 'echo '"'"'a b'"'"''""",
+        "model      haiku",
+        "may write  notes/api.md",
+        "prompt has README.md",
+        "skills     ops",
+        "tools      read, search",
+        "until its window ends, 1970-01-0",
+    ):
+        assert line in page
+    assert "goes on" not in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"resumes_run_id": 12}, "goes on    with run 12"),
+        ({"tools": None}, "tools      the agent's own"),
+        ({"tools": ()}, "tools      none"),
+        ({"model": None}, "model      the agent's own"),
+        ({"inject": ()}, "prompt has no files"),
+        ({"argv": ("sh", "-c", "a\nrm\x1b[2J \u202e")}, "runs       sh -c 'a<U+000A>rm<U+001B>[2J <U+202E>'"),
+        (
+            {"high_microusd": None},
+            "expected   1,200 tokens likely, at most 2,100; what that costs is not known: no price for its model",
+        ),
+    ],
+)
+def test_what_is_not_said_and_what_is_hostile_reads_plainly(filled, fields, line):
+    from state.database import open_reader
+    from tui.asked import inbox
+    from tui.views import Reading
+
+    filled.question(filled.run(waits_for="approval"), asked(1, **fields))
+    connection = open_reader(filled.home)
+    (row,) = inbox(Reading(filled.home, connection, filled.now_ms, None, None, None))
+    connection.close()
+    assert line in page_of(row, filled.now_ms).split("\n")
+
+
+@pytest.mark.parametrize("size", [(120, 34), (60, 20)])
+def test_the_inbox_lists_as_much_as_the_header_counts_held_skills_too(filled, drive, open_question, size):
+    path = filled.skill_file("deploy", "now", allowed="before")
+
+    async def scenario(pilot):
+        await pilot.sees("2 need me")
+        await pilot.press("i")
+        await pilot.sees("1 run waiting for your word, 1 skill held", "skill deploy is held: 4, then c", "y approve")
+        assert len(pilot.app.screen.table.rows) == 2
+        await pilot.press("down")
+        await pilot.sees("skill      deploy", "press 4, then c")
+        assert str(path) in "".join(text for line in pilot.app.screen.page.lines for text, _ in line).replace(" ", "")
+        assert "y approve" not in pilot.shown()
+        await pilot.press("y")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, InboxScreen)
+
+    drive(filled.home, scenario, size)

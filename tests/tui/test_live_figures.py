@@ -161,8 +161,8 @@ def test_subscription_windows_stand_below_the_budgets_and_can_only_be_looked_at(
     filled.limit("secondary", 90.0, 10_080, filled.now_ms + 5 * DAY)
 
     async def scenario(pilot):
-        await pilot.sees("3 Token budgets  1 ", "codex 5 h", "34% ###........   100% resets ", "codex week", "90% ")
-        assert "claude 5 h   1.2k                  - ends " in line_with(pilot, "claude 5 h")
+        await pilot.sees("3 Token budgets  1 ", "codex 5 h", "34% ##.....     100% resets ", "codex week", "90% ")
+        assert "claude 5 h      1.2k                - ends " in line_with(pilot, "claude 5 h")
         await pilot.press("3", "down", "d")
         await pilot.sees("codex 5 h is the provider's own window: it can only be looked at")
         await pilot.press("down", "down", "enter")

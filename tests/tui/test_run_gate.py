@@ -171,3 +171,55 @@ def test_a_verdict_of_an_older_house_is_still_readable(filled, drive):
         await pilot.sees("every check passed", "scope       ok  in")
 
     drive(filled.home, scenario)
+
+
+PARTS = (
+    ReceiptPart("instructions", "a/long/way/down/to/the/AGENTS.md", 5999, 1300, "a", True, False),
+    ReceiptPart("file", "docs/of/the/whole/house/README.md", 98765, 43210, "b", True),
+    ReceiptPart("task", "task", 9, 3, "c", False),
+)
+
+
+def page_text(found, width):
+    return ["".join(text for text, _ in line) for line in page_lines(found, 10 * MIN, width, UTC)]
+
+
+@pytest.mark.parametrize("width", [*range(40, 64), 80, 111, 112, 118, 160])
+def test_no_line_is_longer_than_the_page_and_no_word_or_number_is_lost(width):
+    found = detail(
+        {"why": "because " * 30, "task": "mend " * 40, "workspace": "/home/op/work"},
+        parts=PARTS, estimate=HISTORY, everything_tokens=123_456, tail=("said " * 40,), errors=("broke " * 40,),
+    )  # fmt: skip
+    page = page_text(found, width)
+    assert max(map(len, page)) <= width
+    whole = " ".join(page)
+    for word in ("AGENTS.md", "README.md", "43,210", "43,213", "123,456", "190", "likely", "210", "(held)"):
+        assert word in whole, word
+    assert width >= 112 or "98,765" in whole, "beside the usage there is no room for characters"
+    assert "…" not in whole
+    assert [whole.count(word) for word in ("because", "mend", "said", "broke")] == [30, 40, 40, 40]
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "never"),
+    [
+        ("waiting", "as it would be sent", ("usage", "output", "it said nothing", "none reported")),
+        ("refused", "as it would have been sent", ("it said nothing", "as it was sent")),
+        ("settled", "as it was sent", ("would",)),
+        ("running", "as it was sent", ("would",)),
+    ],
+)
+@pytest.mark.parametrize("width", [58, 118])
+def test_a_run_that_has_not_begun_has_sent_used_and_said_nothing(state, said, never, width):
+    outcome = "succeeded" if state == "settled" else None
+    page = " ".join(page_text(detail({"state": state, "outcome": outcome, "waits_for": "claim"}, parts=PARTS), width))
+    assert f"prompt   {said}" in page
+    assert not [word for word in never if word in page]
+
+
+def test_violations_name_the_runs_that_were_live_beside_it():
+    found = Changes(True, changed=1, violations=("b",), violations_total=1, beside=("run 3 (coder)", "run 4 (ops)"))
+    lines = said(detail(changes=found))
+    assert lines[-1].strip().endswith("any of them may have made these: run 3 (coder), run 4 (ops)")
+    calm = Changes(True, changed=1, inside=1, beside=("run 3 (coder)",))
+    assert "any of them" not in " ".join(said(detail(changes=calm)))

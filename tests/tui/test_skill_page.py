@@ -69,6 +69,42 @@ def test_what_is_allowed_is_what_was_shown_even_when_the_file_changes_meanwhile(
     assert ordered[0][:2] == ("allow_skill", AllowSkill("deploy", str(path), sha256(NOW)))
 
 
+def test_of_two_held_files_of_one_name_the_operator_says_which_and_both_are_named(filled, drive, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(Confirm, "clock", lambda _: now[0])
+    paths = [filled.home.config / place / "SKILL.md" for place in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"{NOW}{path.parent.name}")
+    with filled.open().transaction() as tx:
+        skills.replace(tx, [found(str(path), path.read_text()) for path in paths])
+        for path in paths:
+            skills.pin(tx, pin(str(path), BEFORE))
+    ordered = []
+
+    async def scenario(pilot):
+        pilot.app.link.order = lambda kind, body, done=None, failed=None: ordered.append(body)
+        await pilot.sees("2 need me", "4 Skill sets")
+        await pilot.press("4", "c")
+        await pilot.sees("Skills found", "several skills are held: put the cursor on one")
+        assert not isinstance(pilot.app.screen, SkillScreen)
+        assert all(str(path) in pilot.shown() for path in paths)
+        await pilot.press("down", "c")
+        await pilot.until(lambda: isinstance(pilot.app.screen, SkillScreen), "the skill is open")
+        await pilot.sees("another file of this name is held too")
+        page = "\n".join(lines(pilot))
+        assert f"file       {paths[1]}" in page
+        assert f"held too: {paths[0]}" in page
+        await pilot.press("y")
+        await pilot.sees("The file", "Another file of this name is held too")
+        now[0] += 0.31
+        await pilot.press("enter")
+        await pilot.until(lambda: ordered, "it is ordered")
+
+    drive(filled.home, scenario, (200, 50))
+    assert ordered == [AllowSkill("deploy", str(paths[1]), sha256(f"{NOW}b"))]
+
+
 @pytest.mark.parametrize("key", ["c", "enter"])
 def test_tab_goes_from_the_sets_to_the_skills_and_any_of_them_can_be_read(filled, drive, key):
     path = filled.skill_file("deploy", BEFORE)

@@ -12,7 +12,7 @@ from tui.screens.overview import Overview
 from tui.screens.sheet import check_line
 from tui.screens.spawn import SpawnSheet, standing
 from tui.screens.spawn_prompt import prompt_lines
-from tui.screens.spawn_request import holds, params_hint, request_of
+from tui.screens.spawn_request import blamed, holds, params_hint, request_of
 
 EMPTY = dict.fromkeys(
     (
@@ -309,5 +309,79 @@ def test_hints_show_what_holds_once_the_verdict_is_there(filled, drive):
         await pilot.press("tab", "tab", *"coder")
         await engine.says(verdict(), ReceiptView((), 0, 0, None, None, {"skills": "agent", "timeout_s": "shipped"}))
         await pilot.sees("review (agent)", "5 min (shipped)", "nothing is sent")
+
+    drive(filled.home, scenario)
+
+
+def test_tab_takes_a_completion_that_is_shown_and_then_moves_on_and_the_footer_says_which(filled, drive):
+    filled.configure(TEMPLATE)
+
+    async def scenario(pilot):
+        engine = Engine(pilot)
+        sheet = await engine.sheet()
+        await pilot.press("tab", "tab", "tab", "tab")
+        await pilot.sees("tab next field")
+        await pilot.press("r")
+        await pilot.sees("review", "tab complete", "down next field")
+        await pilot.press("tab")
+        assert sheet.form.values["template"] == "review"
+        await pilot.sees("tab next field")
+        await pilot.press("tab", "x")
+        assert sheet.form.values["params"] == "x"
+
+    drive(filled.home, scenario)
+
+
+@pytest.mark.parametrize("size", [(120, 34), (60, 20)])
+def test_a_wrong_field_is_named_and_the_last_verdict_stays_dim_below(filled, drive, size):
+    async def scenario(pilot):
+        engine = Engine(pilot)
+        sheet = await engine.sheet()
+        await engine.says(verdict(SCOPE))
+        await pilot.sees("1 check must pass first")
+        for _ in range(3):
+            await pilot.press("pagedown")
+        await pilot.press(*["tab"] * 11, *"soon")
+        await pilot.sees("timeout     NO  'soon' is no duration")
+        words = [(text, tone) for line in sheet.judgement.lines for text, tone in line]
+        assert any("/etc is outside" in text for text, _ in words)
+        assert {tone for text, tone in words if "/etc" in text or "must pass" in text} == {"dim"}
+        await pilot.press("ctrl+s")
+        assert engine.ordered == []
+
+    drive(filled.home, scenario, size)
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "said"),
+    [
+        ("timeout: 'soon' is no duration", {}, ("timeout", "'soon' is no duration")),
+        ("there is no agent 'x'", {"agent": "x"}, ("agent", "there is no agent 'x'")),
+        ("template review needs the parameter 'file'", {}, ("params", "template review needs the parameter 'file'")),
+        ("the engine does not answer", {"agent": "x"}, ("request", "the engine does not answer")),
+    ],
+)
+def test_a_complaint_is_put_at_the_field_that_it_is_about(line, fields, said):
+    assert blamed(line, EMPTY | fields) == said
+
+
+def test_an_engine_that_is_back_is_asked_again(filled, drive):
+    from tui.messages import EngineCame, EngineFailed, EngineGone
+
+    async def scenario(pilot):
+        engine = Engine(pilot)
+        await engine.sheet()
+        await engine.says(verdict())
+        pilot.app.post_message(EngineGone())
+        pilot.app.post_message(EngineFailed("no room"))
+        await pilot.until(lambda: not pilot.app.can_order, "nothing can be ordered")
+        await pilot.press("ctrl+s")
+        assert engine.ordered == []
+        asked = len(engine.asked)
+        pilot.app.post_message(EngineCame())
+        await pilot.until(lambda: len(engine.asked) > asked, "it asks again")
+        await engine.says(verdict())
+        await pilot.press("ctrl+s")
+        assert len(engine.ordered) == 1
 
     drive(filled.home, scenario)

@@ -6,9 +6,13 @@ import math
 from engine.config.durations import seconds
 from engine.config.rules import MOST_USD
 
+_SHOWN = 30
 _SCALES = {"k": 1_000, "m": 1_000_000}
 MOST_TOKENS = 10**12
 """What is above is no limit but a slip of the pen, and more than a database holds is near."""
+LAST_NUMBER = 2**63 - 1
+"""Of runs, sessions and questions: what a database can hold."""
+MOST_LISTED = 10**9
 
 
 def tokens(text: str) -> int:
@@ -40,6 +44,27 @@ def dollars(text: str) -> float:
         found = math.nan
     if not 0 <= found <= MOST_USD:
         raise argparse.ArgumentTypeError(f"'{text}' is no amount of dollars; write it like 2 or 0.05")
+    return found
+
+
+def number(text: str) -> int:
+    """Of a run, a session or a question."""
+    return _whole(text, 1, LAST_NUMBER)
+
+
+def how_many(text: str) -> int:
+    """Entries of a list."""
+    return _whole(text, 0, MOST_LISTED)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    try:
+        found = int(text)
+    except ValueError:
+        found = least - 1
+    if not least <= found <= most:
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise argparse.ArgumentTypeError(f"invalid int value: {shown!a}; give one from {least} to {most:,}")
     return found
 
 

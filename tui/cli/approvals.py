@@ -2,10 +2,13 @@
 
 import argparse
 import hashlib
+import os
+import shlex
 from typing import Any
 
 import msgspec
 
+from engine.admission.words import dollars
 from engine.contract.clock import iso
 from engine.contract.orders import Decide
 from engine.runtime.client import Client
@@ -13,9 +16,11 @@ from engine.runtime.questions import Question, Raise, read_question
 from state import approvals
 from state.database import Connection
 from state.errors import NotFound, Refused
+from tui.cli.amounts import number
+from tui.cli.asking import needs_operator
 from tui.cli.run_text import hung
 from tui.cli.verb import Context, Output, Verb, fitted, local, no_arguments, page, table, times
-from tui.text import money
+from tui.text import plural
 
 _TASK_CHARS = (40, 20, 8)
 """Of a task in the list, as many as fit."""
@@ -49,7 +54,7 @@ def _list_table(found: list[approvals.Approval], views: list[dict[str, Any]], mo
 
 
 def _id_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("approval", type=int, help="its number, as qd approvals lists it")
+    parser.add_argument("approval", type=number, help="its number, as qd approvals lists it")
 
 
 def _show(context: Context) -> Output:
@@ -60,6 +65,7 @@ def _show(context: Context) -> Output:
 
 def _decide(context: Context, approve: bool) -> Output:
     """The answer names the question by its hash, so that it is no answer to another one."""
+    needs_operator(os.environ)
     asked = _asked(context)
     if asked.state != "open":
         raise Refused(f"approval {asked.id} is {asked.state} already", f"see: qd run show {asked.run_id}")
@@ -106,26 +112,40 @@ def _grant(one: Raise) -> str:
 
 
 def _amount(unit: str, number: int) -> str:
-    return money(number, short=False) if unit == "microusd" else f"{number:,} tokens"
+    return dollars(number) if unit == "microusd" else plural(number, "token")
 
 
 def _words(asked: approvals.Approval, question: Question) -> str:
     """The stored question, all of it."""
-    high = f"at most {question.high_tokens:,} tokens"
-    if question.high_microusd is not None:
-        high += f", {money(question.high_microusd, short=False)}"
+    high = f"at most {question.high_tokens:,}"
+    if question.high_microusd:
+        high += f", {dollars(question.high_microusd)}"
     asked_for = question.trigger + (f" of job {question.job}" if question.job else "")
     until = f"answer until {local(asked.expires_ms)}" if asked.state == "open" else asked.state
     lines = [
         hung("", f"approval {asked.id}  run {question.run_id}  {until}"),
         hung("  agent      ", f"{question.agent}, {question.task_type}, asked for by {asked_for}"),
         *(hung("  task       " if n == 0 else " " * 13, line) for n, line in enumerate(question.task.split("\n"))),
+        *(hung(f"  {name:<11}", text) for name, text in _what(question) if text),
         hung("  may write  ", ", ".join(question.can_write) or "nothing"),
-        hung("  expected   ", f"{question.likely_tokens:,} tokens, {high}"),
+        hung("  expected   ", f"{plural(question.likely_tokens, 'token')}, {high}"),
         *(hung("  budget     ", _raise_words(one)) for one in question.raises),
         hung("  question   ", f"{len(asked.what):,} characters, sha256 {_sha256(asked)}"),
     ]
     return "\n".join(lines)
+
+
+def _what(question: Question) -> list[tuple[str, str]]:
+    """What would be started, and with what; where it says nothing of one there is no line."""
+    return [
+        ("goes on", f"with run {question.resumes_run_id}" if question.resumes_run_id else ""),
+        ("workspace", question.workspace),
+        ("program", shlex.join(question.argv)),
+        ("model", question.model or ""),
+        ("tools", "" if question.tools is None else ", ".join(question.tools) or "none"),
+        ("skills", question.skills),
+        ("inject", ", ".join(question.inject)),
+    ]
 
 
 def _raise_words(one: Raise) -> str:

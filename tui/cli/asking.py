@@ -7,23 +7,22 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-import msgspec
-
 from engine.contract.orders import RunRequest, Trigger
 from engine.runtime.client import Attachment, Client
-from engine.runtime.settings import load_strict
 from state import approvals, runs
 from state.database import Connection, open_reader
-from state.errors import UsageError
+from state.errors import Refused, UsageError
 from state.home import Home
-from tui.cli.amounts import dollars, duration, parameter, some_tokens
+from tui.cli.amounts import LAST_NUMBER, dollars, duration, parameter, some_tokens
 from tui.cli.run_text import run_words, waiting_words
-from tui.cli.run_view import result_text, run_view
+from tui.cli.run_view import kept_in_folder, run_view
 from tui.cli.verb import Context, Output, listed
 
 PARENT = "QUARTERDECK_RUN"
 """In the environment of every run: what a run asks for is its child."""
 _STEP_S = 0.03
+_MOST_DIGITS = len(str(LAST_NUMBER))
+_SHOWN = 30
 
 
 def request_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,18 +89,18 @@ def request_of(context: Context, trigger: Trigger, session_id: int | None = None
 def parent_of(environ: Mapping[str, str]) -> int | None:
     """The run that we were started by. Raises UsageError when that cannot be told."""
     told = environ.get(PARENT, "")
-    if told and not (told.isascii() and told.isdigit()):
-        raise UsageError(f"qd: {PARENT} is {told!a}, which is no run", f"unset {PARENT}")
-    return int(told) if told else None
+    if not told:
+        return None
+    digits = told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS
+    if not digits or not 1 <= int(told) <= LAST_NUMBER:
+        raise UsageError(f"qd: {PARENT} is {told[:_SHOWN]!a}, which is no run", f"unset {PARENT}")
+    return int(told)
 
 
-def ask(context: Context, request: RunRequest) -> Output:
-    """Ask for a run and, unless told not to, wait for its end. Raises what the gate raised."""
-    load_strict(context.home)  # a broken configuration is said here, before anything runs by an older one
-    client = Client(context.home)
-    client.ensure()
-    answer = msgspec.json.decode(client.order("run", request))
-    return output_of_run(context, answer["run"])
+def needs_operator(environ: Mapping[str, str]) -> None:
+    """Raises Refused for a run: what is asked of the operator is not for it to answer."""
+    if environ.get(PARENT):
+        raise Refused("an agent does not answer its own questions", "answer from your own shell")
 
 
 def output_of_run(context: Context, run_id: int) -> Output:
@@ -109,7 +108,7 @@ def output_of_run(context: Context, run_id: int) -> Output:
     connection = open_reader(context.home)
     assert connection is not None, "the engine has just answered from it"
     run = runs.get(connection, run_id) if context.options.detach else wait(context.home, connection, run_id)
-    view = run_view(connection, run) | {"text": result_text(context.home, run_id)}
+    view = run_view(connection, run) | kept_in_folder(context.home, run_id)
     ok = run.outcome == "succeeded" or (run.open and context.options.detach)
     return Output(view, run_words(view), ok)
 

@@ -5,6 +5,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+from engine.admission.words import dollars as said_dollars
 from engine.config.model import Budget, Lane, Window
 from engine.config.write import drop_entry, put_entry
 from engine.contract.orders import Nothing
@@ -13,8 +14,8 @@ from engine.runtime.client import Client
 from engine.runtime.settings import CHECKS, load_strict
 from state.errors import UsageError
 from tui.cli.amounts import dollars, tokens
-from tui.cli.verb import Context, Output, Verb, fitted, local, no_arguments, page, table, times
-from tui.text import money, window_name
+from tui.cli.verb import Context, Output, Verb, fitted, following, local, no_arguments, noted, page, table, times
+from tui.text import moment, plural, window_name
 from tui.text import tokens as short_tokens
 
 _KEYS = (
@@ -53,15 +54,23 @@ def _set(context: Context) -> Output:
     put_entry(context.home.config_file, "budget", options.name, values, CHECKS)
     _tell_running_engine(context)
     rows = [row for row in _board(context) if row.name == options.name]
-    text = f"Budget {options.name}: {' and '.join(map(_sum, rows))} {_when(rows[0].window)}, {rows[0].scope}."
+    said = f"{' and '.join(map(_sum, rows))} {_when(rows[0].window)}{_granted(rows, context.now_ms)}"
+    text = f"Budget {options.name}: {said}, {rows[0].scope}."
     return Output({"budgets": [_row_view(row) for row in rows]}, text)
 
 
 def _sum(row: BudgetRow) -> str:
-    limit = _amount(row, row.most)
+    limit = _amount(row, row.limit)
     if row.window == "run":
         return limit
-    return f"{money(row.taken, short=False) if row.unit == 'microusd' else f'{row.taken:,}'} of {limit}"
+    return f"{said_dollars(row.taken) if row.unit == 'microusd' else f'{row.taken:,}'} of {limit}"
+
+
+def _granted(rows: list[BudgetRow], now_ms: int) -> str:
+    """What was granted holds in this window only."""
+    beyond = [_amount(row, row.granted) for row in rows if row.granted]
+    until = moment(rows[0].window_end_ms, now_ms, None)
+    return f", and {' and '.join(beyond)} granted beyond that until {until}" if beyond else ""
 
 
 def _when(window: str) -> str:
@@ -70,28 +79,31 @@ def _when(window: str) -> str:
 
 
 def _amount(row: BudgetRow, number: int) -> str:
-    return money(number, short=False) if row.unit == "microusd" else f"{number:,} tokens"
+    return said_dollars(number) if row.unit == "microusd" else plural(number, "token")
 
 
 def _list(context: Context) -> Output:
     connection = context.reader()
     board = budget_board(connection, load_strict(context.home), context.now_ms)
     windows = subscription_board(connection, context.now_ms)
+    seen = following(context.home)
     value = {"budgets": [_row_view(row) for row in board], "subscriptions": [_window_view(row) for row in windows]}
     teach = "No budgets. Set one: qd budget set day --window day --tokens 60000"
     parts = [_budget_table(board) if board else teach, *([_window_table(windows)] if windows else [])]
-    return Output(value, "\n\n".join(parts))
+    return Output(value | seen.view, noted("\n\n".join(parts), seen.note(context.now_ms)))
 
 
 def _budget_table(board: list[BudgetRow]) -> str:
     """Everything where that fits, else what tells whether there is room, else that in short."""
     ways = [(_ALL, False), (_MAIN, False), *([(_MAIN, True), (_LEAST, True)] if page().short else [])]
-    return fitted((_table_of(board, columns, short) for columns, short in ways), page().width)
+    beyond = any(row.granted for row in board)
+    shown = [(tuple(name for name in columns if beyond or name != "granted"), short) for columns, short in ways]
+    return fitted((_table_of(board, columns, short) for columns, short in shown), page().width)
 
 
-_LEAST = ("budget", "counts", "taken", "limit", "share", "state", "resets")
-_MAIN = ("budget", "window", "counts", "taken", "limit", "share", "reserved", "action", "state", "resets")
-_ALL = (*_MAIN[:5], "granted", "share", "reserved", "overrun", *_MAIN[7:], "at the end", "runs out")
+_LEAST = ("budget", "counts", "taken", "limit", "granted", "share", "state", "resets")
+_MAIN = ("budget", "window", "counts", "taken", "limit", "granted", "share", "reserved", "action", "state", "resets")
+_ALL = (*_MAIN[:8], "overrun", *_MAIN[8:], "at the end", "runs out")
 _NUMBERS = ("taken", "limit", "granted", "share", "reserved", "overrun", "at the end")
 
 
@@ -103,7 +115,7 @@ def _table_of(board: list[BudgetRow], columns: tuple[str, ...], short: bool) -> 
 def _cells(row: BudgetRow, short: bool) -> dict[str, str]:
     def said(number: int) -> str:
         if row.unit == "microusd":
-            return money(number, short)
+            return said_dollars(number)  # never shorter: what is compared must not round until it contradicts
         return short_tokens(number) if short else f"{number:,}"
 
     going = row.projection
@@ -113,7 +125,7 @@ def _cells(row: BudgetRow, short: bool) -> dict[str, str]:
         "window": row.window,
         "counts": row.scope,
         "taken": "each run" if each else said(row.taken) + ("+" if row.unpriced else ""),
-        "limit": said(row.most),
+        "limit": said(row.limit),
         "granted": said(row.granted) if row.granted else "-",
         "share": "-" if each else f"{row.share:.0%}",
         "reserved": "-" if each else said(row.held),

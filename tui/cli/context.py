@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from engine.admission.words import dollars
+from engine.config.durations import say
 from engine.config.model import Config
 from engine.config.rules import no_such
 from engine.context.assemble import Assembled, assemble
@@ -20,9 +23,11 @@ from engine.context.skills import discover, skill_folders
 from engine.contract.orders import RunRequest, Trigger
 from engine.contract.route import Route
 from engine.contract.verdict import ReceiptPart
+from engine.runtime.composing import Composed, Held, compose_request
 from engine.runtime.settings import load_strict, zone_of
 from state.errors import NotFound, UsageError
-from tui.cli.verb import Context, Output, Verb, page, table
+from tui.cli.verb import Context, Output, Verb, declared_key, page, table
+from tui.text import plural
 
 _SOURCE_LEAST = 12
 """Columns that a shortened source keeps."""
@@ -37,6 +42,8 @@ class Picture(Struct, frozen=True):
     parts: tuple[ReceiptPart, ...]
     """In the order that was asked for."""
     warnings: tuple[str, ...]
+    unfit: tuple[tuple[str, str, str], ...]
+    """What the gate would refuse before it looks at any budget: what it is, why, and what would help."""
 
     @property
     def tokens(self) -> int:
@@ -63,10 +70,11 @@ class Picture(Struct, frozen=True):
     @property
     def problems(self) -> list[dict[str, str]]:
         """What keeps such a run from starting."""
-        said = [{"what": one.name, "why": one.why, "fix": one.fix} for one in self.made.inject_problems]
+        said = [{"what": what, "why": why, "fix": fix} for what, why, fix in self.unfit]
         said += [{"what": one.name, "why": one.why, "fix": one.fix} for one in self.made.skill_problems]
         if self.over_limit:
-            why = f"{self.tokens:,} tokens are {self.over_limit:,} over the limit of {self.route.injected_tokens:,}"
+            over = f"{self.over_limit:,} over the limit of {self.route.injected_tokens:,}"
+            why = f"{plural(self.tokens, 'token')} {'is' if self.tokens == 1 else 'are'} {over}"
             said.append({"what": "prompt", "why": why, "fix": "inject less, or raise injected_tokens"})
         return said
 
@@ -77,6 +85,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--template", help="a declared template")
     parser.add_argument("--param", action="append", metavar="NAME=VALUE", help="fills in the template")
     parser.add_argument("--job", help="a declared job, as when it is due")
+    parser.add_argument("--spawn", action="store_true", help="as qd spawn asks for it, which a template always is")
     parser.add_argument("--workspace", help="the folder to work in (the job's, the agent's, else this one)")
     parser.add_argument("--task", default="", help="what to do, in words")
     parser.add_argument("--order", choices=("cost", "sent"), default="cost", help="the dearest first, or as it is sent")
@@ -86,7 +95,7 @@ def _context(context: Context) -> Output:
     config = load_strict(context.home)
     request = _request(context, config)
     picture = _picture(request, config, context.options.order)
-    return Output(_data(picture), _text(picture), ok=not picture.problems)
+    return Output(_data(picture), _text(picture), ok=all(one["what"] == "agent" for one in picture.problems))
 
 
 def _request(context: Context, config: Config) -> RunRequest:
@@ -94,7 +103,6 @@ def _request(context: Context, config: Config) -> RunRequest:
     options = context.options
     if options.job is not None and options.job not in config.job:
         raise NotFound(*no_such("job", options.job, config.job))
-    trigger: Trigger = "operator" if options.job is None else "timer"
     request = RunRequest(
         workspace="",
         agent=options.agent,
@@ -103,9 +111,15 @@ def _request(context: Context, config: Config) -> RunRequest:
         params=_params(options.param or []),
         job=options.job,
         task=options.task,
-        trigger=trigger,
+        trigger=_trigger(options),
     )
     return msgspec.structs.replace(request, workspace=_workspace(context, config, route(request, config).agent))
+
+
+def _trigger(options: argparse.Namespace) -> Trigger:
+    if options.job is not None:
+        return "timer"
+    return "spawn" if options.spawn or options.template is not None else "operator"
 
 
 def _params(given: list[str]) -> dict[str, str]:
@@ -137,7 +151,32 @@ def _picture(request: RunRequest, config: Config, order: str) -> Picture:
         made=made,
         parts=dearest if order == "cost" else parts,
         warnings=prompt_warnings(routed, made.prompt, ()),
+        unfit=tuple(_unfit(compose_request(request, _here(config), NOTHING_HELD, 0))),
     )
+
+
+NOTHING_HELD = Held(0, (), ())
+"""Neither claims nor skills: both are in the state, which is not looked at."""
+
+
+def _here(config: Config) -> Config:
+    """Where nobody has a workspace of their own: the one that is looked at is in the request."""
+    jobs = {name: msgspec.structs.replace(job, workspace=None) for name, job in config.job.items()}
+    agents = {name: msgspec.structs.replace(agent, workspace=None) for name, agent in config.agent.items()}
+    return msgspec.structs.replace(config, job=jobs, agent=agents)
+
+
+def _unfit(composed: Composed) -> Iterator[tuple[str, str, str]]:
+    if composed.problem[0]:
+        yield "agent", *composed.problem
+    for problem in (*composed.scope.problems, *composed.read_scope.problems):
+        yield "scope", problem, "name paths inside the workspace"
+    for one in composed.inject_problems:
+        yield one.name, one.why, one.fix
+    routed = composed.route
+    if not 0 < routed.timeout_s <= routed.timeout_max_s:
+        longest = f"{say(routed.timeout_max_s)} for {routed.task_type}"
+        yield "timeout", f"{say(routed.timeout_s)}, where at most {longest} are allowed", "give a shorter one"
 
 
 def _data(picture: Picture) -> dict[str, Any]:
@@ -212,16 +251,21 @@ def _excess(over: int, level: str) -> str:
 
 
 def _levels(routed: Route) -> str:
-    rows = [(key, _value(getattr(routed, key)), level) for key, level in routed.decided.items()]
+    rows = [(declared_key(key), _said(routed, key), level) for key, level in routed.decided.items()]
     return table(("value", "is", "decided by"), [(key, _cut_end(value), level) for key, value, level in rows])
 
 
-def _value(value: object) -> str:
+def _said(routed: Route, key: str) -> str:
+    value = getattr(routed, key)
     if value is None or value == "":
         return "-"
+    if key in ("timeout_s", "timeout_max_s"):
+        return say(value)
+    if key == "run_microusd":
+        return dollars(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "nothing"
-    return f"{value:,g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _cut_end(text: str, most: int = 40) -> str:

@@ -17,8 +17,8 @@ from engine.runtime.settings import CHECKS, load_strict, machine_zone
 from engine.schedule.calendar import next_fires_ms, trigger
 from state.errors import NotFound, Refused, UsageError
 from tui.cli.amounts import duration
-from tui.cli.asking import output_of_run
-from tui.cli.verb import Context, Output, Verb, listed, local, no_arguments, table, times
+from tui.cli.runs import awaited
+from tui.cli.verb import Context, Output, Verb, following, listed, local, no_arguments, noted, table, times
 
 LETTERS = {
     "started": ">",
@@ -120,8 +120,8 @@ def _due(options: argparse.Namespace, zone: str | None) -> Any:
 
 def _list(context: Context) -> Output:
     board = _board(context)
-    note = starts_after_boot()
-    data = {"jobs": [_row_view(row) for row in board], "starts_after_boot": note is None, "note": note}
+    note, seen = starts_after_boot(), following(context.home)
+    data = seen.view | {"jobs": [_row_view(row) for row in board], "starts_after_boot": note is None, "note": note}
     if not board:
         text = "No jobs. Add one: qd cron add --name health-check --every 10m --inject-only HEARTBEAT.md"
         return Output(data, text)
@@ -138,7 +138,7 @@ def _list(context: Context) -> Output:
         for row in board
     ]
     text = table(("job", "when", "next", "last slots", "tok/fire", "agent", "session"), rows, right=(4,))
-    return Output(data, f"{text}\n\n{note}" if note else text)
+    return Output(data, noted(noted(text, note or ""), seen.note(context.now_ms)))
 
 
 def _board(context: Context) -> list[JobRow]:
@@ -165,7 +165,7 @@ def _fire(context: Context) -> Output:
     client.ensure()
     client.order("reload", Nothing())
     answer = msgspec.json.decode(client.order("fire", FireJob(context.options.job)))
-    return output_of_run(context, answer["run"])
+    return awaited(context, answer["run"])
 
 
 def _set_enabled(context: Context, enabled: bool) -> Output:

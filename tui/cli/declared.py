@@ -7,7 +7,7 @@ import msgspec
 from engine.config.model import SHIPPED, Config, Param, Template
 from engine.runtime.settings import load_strict
 from tui.cli.run_text import hung
-from tui.cli.verb import Context, Output, Verb, no_arguments, page, table
+from tui.cli.verb import Context, Output, Verb, no_arguments, noted, page, table
 
 
 def _templates(context: Context) -> Output:
@@ -55,11 +55,19 @@ def _task_types(context: Context) -> Output:
     views = [_type_view(name, config) for name in config.task_types]
     names = ("lane", "timeout", "target_tokens", "injected_tokens", "inject", "tools", "skills", "model")
     rows = [(view["name"], *(_value(view[name]) for name in names), _origin(view)) for view in views]
-    header = ("task type", "lane", "timeout", "target", "most", "inject", "tools", "skills", "model", "by")
+    header = ("task type", "lane", "timeout", "target", "hard limit", "inject", "tools", "skills", "model", "by")
     made = table(header, rows, right=(3, 4))
     if page().width is not None and max(map(len, made.splitlines())) > (page().width or 0):
         made = "\n\n".join(_type_words(view) for view in views)
-    return Output({"task_types": views}, made)
+    return Output({"task_types": views}, noted(made, _own_words(views)))
+
+
+def _own_words(views: list[dict[str, Any]]) -> str:
+    """Which of them the configuration changes, and which it adds."""
+    changed = [f"{one['name']} ({', '.join(one['declared'])})" for one in views if one["shipped"] and one["declared"]]
+    added = [one["name"] for one in views if not one["shipped"]]
+    said = (("changed by the configuration: ", changed), ("added by the configuration: ", added))
+    return "\n".join(hung(head, ", ".join(names)) for head, names in said if names)
 
 
 def _type_view(name: str, config: Config) -> dict[str, Any]:

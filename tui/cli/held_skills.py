@@ -19,6 +19,7 @@ from engine.runtime.settings import load_strict
 from state import skills
 from state.errors import NotFound
 from state.skills import Pin, Skill
+from tui.cli.asking import needs_operator
 from tui.cli.verb import Context, Output, Verb, local
 
 
@@ -88,6 +89,7 @@ def _diff(context: Context) -> Output:
 
 def _allow(context: Context) -> Output:
     """What is allowed is what is printed here; when the file has changed again by then, nothing is."""
+    needs_operator(os.environ)
     look = _look(context)
     client = Client(context.home)
     client.ensure()

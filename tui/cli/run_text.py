@@ -1,35 +1,47 @@
 """How does a run look to a person? What was judged, expected, sent, used, changed and said, in lines that fit."""
 
+import shlex
 import textwrap
 from typing import Any
 
 import msgspec
 
-from engine.scopes.violations import Changes
+from engine.admission.words import dollars
+from engine.contract.verdict import CHECKS, WAITING_WORDS
+from engine.scopes.violations import NAMED, Changes
 from engine.scopes.violations import words as changes_words
 from engine.sessions.reuse import WORDS
-from tui.cli.sums import cost_cell
-from tui.cli.verb import page, table
-from tui.text import money, percent, plural
+from tui.cli.run_view import violated
+from tui.cli.verb import declared_key, page, table
+from tui.text import percent, plural
 
 _SOURCE_LEAST = 12
 """Columns that a shortened source keeps."""
 
 
-def run_words(view: dict[str, Any]) -> str:
-    """A run as `run_view` gives it, with its `text` where that is known."""
-    blocks = [_verdict(view), _ending(view), _expected(view), _receipt(view), _conversation(view), _kin(view)]
+def run_words(view: dict[str, Any], note: str = "") -> str:
+    """A run as `run_view` gives it, with its `text` where that is known, and a note before that."""
+    blocks = [_verdict(view), _ending(view), _expected(view), _receipt(view), _conversation(view), _kin(view), note]
     text = view.get("text") or ""
     return "\n\n".join(block for block in (*blocks, _said(text) if text else "") if block)
 
 
 def waiting_words(run_id: int, waits_for: str, approval: int | None, why: str) -> str:
     """`run 4 waits for your word: qd approve 3`: one line."""
-    from engine.contract.verdict import WAITING_WORDS
+    return f"run {run_id} {_waits(waits_for, approval, why)}"
 
-    what = WAITING_WORDS.get(waits_for, waits_for)
-    end = f"qd approve {approval} (or qd deny {approval}; qd approvals show {approval} tells all)" if approval else why
-    return f"run {run_id} waits for {what}: {end}"
+
+def _waits(waits_for: str, approval: int | None, why: str) -> str:
+    """Without the name of the check, which what it waits for says already; a budget is named once."""
+    if approval:
+        more = f"or qd deny {approval}; qd approvals show {approval} tells all"
+        return f"waits for your word: qd approve {approval} ({more})"
+    check, colon, rest = why.partition(": ")
+    reason = rest if colon and check in CHECKS else why
+    budget, colon, rest = reason.partition(": ")
+    if waits_for == "budget" and colon:
+        return f"waits for room in budget {budget}: {rest}"
+    return f"waits for {WAITING_WORDS.get(waits_for, waits_for)}: {reason}"
 
 
 def hung(head: str, text: str) -> str:
@@ -49,6 +61,7 @@ def _verdict(view: dict[str, Any]) -> str:
     lines = [
         hung("", f"run {view['run']}  {view['agent']}  {view['outcome'] or view['state']}{took}"),
         hung("  ", _asked_for(view)),
+        *([hung("  program  ", shlex.join(view["argv"]))] if view["argv"] else []),
     ]
     for check in view["verdict"]["checks"]:
         mark = "ok" if check["ok"] else "NO"
@@ -68,20 +81,30 @@ def _asked_for(view: dict[str, Any]) -> str:
 def _ending(view: dict[str, Any]) -> str:
     """What it waits for, why it ended, where it was stopped, and what it changed."""
     lines = []
+    why = view["why"] or ""
     if view["waiting"]:
         waiting = view["waiting"]
-        lines.append(hung("", waiting_words(view["run"], waiting["for"], waiting["approval"], view["why"] or "")))
+        lines.append(hung("", waiting_words(view["run"], waiting["for"], waiting["approval"], why)))
         lines.append(f"until {_minute(waiting['until_at'])}; qd run stop {view['run']} withdraws it")
-    elif view["why"] and (view["outcome"] != "succeeded" or not view.get("text")):
-        lines.append(hung("", view["why"]))
-    for at in view["stopped_at"] or ():
-        limit = money(at["limit"], short=False) if at["unit"] == "microusd" else f"{at['limit']:,} tokens"
-        lines.append(
-            hung("", f"stopped at budget {at['budget']}, {limit} in its window since {_minute(at['window_start_at'])}")
-        )
-    if view["changes"]:
-        lines.append(hung("", changes_words(msgspec.convert(view["changes"], Changes))))
+    elif why and (view["outcome"] != "succeeded" or violated(view) or not view.get("text")):
+        lines.append(hung("", why))
+    lines += [hung("", _stopped(at)) for at in view["stopped_at"] or ()]
+    lines += [hung("", line) for line in _changed(view["changes"], why)] if view["changes"] else []
     return "\n".join(lines)
+
+
+def _stopped(at: dict[str, Any]) -> str:
+    limit = dollars(at["limit"]) if at["unit"] == "microusd" else plural(at["limit"], "token")
+    return f"stopped at budget {at['budget']}, {limit} in its window since {_minute(at['window_start_at'])}"
+
+
+def _changed(changes: dict[str, Any], why: str) -> list[str]:
+    """Unless the line before says it; and all who may have done what is outside its scope, where that names a few."""
+    said = changes_words(msgspec.convert(changes, Changes))
+    lines = [] if said in why else [f"violation: {said}" if changes["violations_total"] else said]
+    if changes["violations_total"] and len(changes["beside"]) > NAMED:
+        lines.append(f"live beside it, any of which may have made these changes: {', '.join(changes['beside'])}")
+    return lines
 
 
 def _minute(at: str | None) -> str:
@@ -92,14 +115,16 @@ def _expected(view: dict[str, Any]) -> str:
     lines = [_likely(view["estimate"])] if view["estimate"] else []
     if view["usage"]:
         lines.append(_used(view["usage"], view["estimate"]))
+    if view.get("usage_unread_bytes"):
+        lines.append(f"{view['usage_unread_bytes']:,} bytes at the end of its usage file are not read: it is too large")
     return "\n".join(hung("", line) for line in lines)
 
 
 def _likely(cost: dict[str, Any]) -> str:
     spread = f" ({cost['low_tokens']:,} to {cost['high_tokens']:,})"
-    said = [f"expected {cost['likely_tokens']:,} tokens{spread}"]
-    if cost["likely_microusd"] is not None:
-        said[0] += f", {money(cost['likely_microusd'], short=False)}"
+    said = [f"expected {plural(cost['likely_tokens'], 'token')}{spread}"]
+    if cost["likely_microusd"]:
+        said[0] += f", {dollars(cost['likely_microusd'])}"
     past = f"from {plural(cost['runs'], 'run')} like it" if cost["basis"] == "history" else "as declared"
     said.append(past)
     if cost["calibration"] is not None:
@@ -115,9 +140,59 @@ def _used(used: dict[str, Any], cost: dict[str, Any] | None) -> str:
     cached = used["cache_read_tokens"] + used["cache_write_tokens"]
     parts = [f"used {used['input_tokens']:,} in", f"{used['output_tokens']:,} out"]
     parts[1:1] = [f"{cached:,} cached"] if cached else []
-    price = cost_cell(used)
-    off = f"; {percent(cost['error'])} off" if cost and cost["error"] is not None else ""
-    return f"{', '.join(parts)}, {'no price' if price == '-' else price} ({used['basis']}, {used['confidence']}){off}"
+    parts += _price(used)
+    against = f"; {_against(cost['used_tokens'], cost['likely_tokens'])}" if cost and cost["error"] is not None else ""
+    return f"{', '.join(parts)} ({used['basis']}, {used['confidence']}){against}"
+
+
+def _price(used: dict[str, Any]) -> list[str]:
+    """Nothing of what is free."""
+    if used["cost_microusd"] is None:
+        return ["no price"]
+    if not used["cost_microusd"] and not used["responses_unpriced"]:
+        return []
+    return [dollars(used["cost_microusd"]) + ("+" if used["responses_unpriced"] else "")]
+
+
+_SHARES = (
+    (1 / 10, "a tenth"),
+    (1 / 8, "an eighth"),
+    (1 / 5, "a fifth"),
+    (1 / 4, "a quarter"),
+    (1 / 3, "a third"),
+    (1 / 2, "half"),
+    (2 / 3, "two thirds"),
+    (3 / 4, "three quarters"),
+    (9 / 10, "nine tenths"),
+)
+_TIMES = ("twice", "three times", "four times", "five times", "six times", "seven times", "eight times", "nine times")
+
+
+def _against(used: int, expected: int) -> str:
+    """`54 of 437 expected (an eighth)`, `1,311 in all, three times what was expected`."""
+    if not expected:
+        return f"{used:,} in all, where none were expected"
+    ratio = used / expected
+    if abs(ratio - 1) <= 0.05:
+        return f"{used:,} of {expected:,} expected"
+    if ratio < 1:
+        return f"{used:,} of {expected:,} expected ({_share(ratio)})"
+    return f"{used:,} in all, {_multiple(ratio)}"
+
+
+def _share(ratio: float) -> str:
+    if ratio < 0.09:
+        return percent(ratio)
+    return min(_SHARES, key=lambda share: abs(share[0] - ratio))[1]
+
+
+def _multiple(ratio: float) -> str:
+    whole = round(ratio)
+    if ratio < 1.75:
+        return f"{percent(ratio - 1)} more than was expected"
+    if whole <= len(_TIMES) + 1 and abs(ratio - whole) <= 0.15:
+        return f"{_TIMES[whole - 2]} what was expected"
+    return f"{ratio:.1f} times what was expected" if ratio < 10 else f"{whole:,} times what was expected"
 
 
 def _receipt(view: dict[str, Any]) -> str:
@@ -127,11 +202,11 @@ def _receipt(view: dict[str, Any]) -> str:
     blocks = [_parts(receipt)]
     broken = receipt["cache_break"]
     if broken:
-        lost = f"{broken['kept_tokens']:,} tokens can still be cached, {broken['lost_tokens']:,} are read anew"
+        lost = f"{plural(broken['kept_tokens'], 'token')} can still be cached, {broken['lost_tokens']:,} read anew"
         blocks.append(hung("", f"the cache breaks at {broken['part']}, which was {broken['why']}: {lost}"))
     levels: dict[str, list[str]] = {}
     for key, level in receipt["decided"].items():
-        levels.setdefault(level, []).append(key)
+        levels.setdefault(level, []).append(declared_key(key))
     blocks += [hung(f"by {level}: ", ", ".join(keys)) for level, keys in levels.items()]
     return "\n".join(blocks)
 
@@ -173,9 +248,20 @@ def _kin(view: dict[str, Any]) -> str:
         lines.append(f"has asked for {plural(view['children'], 'run')}")
     if view["resumes"] is not None:
         lines.append(f"goes on with run {view['resumes']}")
-    if view["resumed_by"] is not None:
-        lines.append(f"run {view['resumed_by']} goes on with it, once there is room: qd run show {view['resumed_by']}")
+    if view["successor"] is not None:
+        lines.append(hung("", successor_words(view["successor"])))
     return "\n".join(lines)
+
+
+def successor_words(successor: dict[str, Any]) -> str:
+    """`run 43 goes on with it: waits for your word: qd approve 9`."""
+    number, waiting = successor["run"], successor["waiting"]
+    if waiting:
+        said = _waits(waiting["for"], waiting["approval"], successor["why"] or "")
+        return f"run {number} goes on with it: {said}"
+    if successor["outcome"] == "refused":
+        return f"run {number} was to go on with it, and is refused: {successor['why']}"
+    return f"run {number} goes on with it: {successor['outcome'] or successor['state']} (qd run show {number})"
 
 
 def _said(text: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from engine.adapters.command import unread_bytes
 from engine.contract.clock import iso
 from state import approvals, receipts, responses, runs
 from state.database import Connection
@@ -17,6 +18,7 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
     """Everything that is known of a run, but for its answer."""
     duration_s = (run.ended_ms - run.started_ms) / 1000 if run.ended_ms and run.started_ms else None
     usage = booked_view(responses.of_run(connection, run.id))
+    successor = _successor(connection, run)
     return {
         "outcome": run.outcome,
         "run": run.id,
@@ -28,7 +30,7 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "receipt": _receipt(connection, run.id),
         "usage": usage,
         "raw": reported(run),
-        "changes": _decoded(run.changes),
+        "changes": _changes(run),
         "waiting": _waiting(connection, run),
         "stopped_at": _stopped_at(run),
         "agent": run.agent,
@@ -43,8 +45,10 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "depth": run.depth,
         "children": runs.children(connection, run.id),
         "resumes": run.resumes_run_id,
-        "resumed_by": _resumed_by(connection, run),
+        "resumed_by": successor["run"] if successor else None,
+        "successor": successor,
         "task": run.task,
+        "argv": _argv(run),
         "workspace": run.workspace,
         "inject": _decoded(run.inject),
         "can_read": _decoded(run.can_read),
@@ -60,6 +64,11 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "ended_at": iso(run.ended_ms),
         "duration_s": duration_s,
     }
+
+
+def kept_in_folder(home: Home, run_id: int) -> dict[str, Any]:
+    """What only the folder of a run knows, as long as that is kept."""
+    return {"text": result_text(home, run_id), "usage_unread_bytes": unread_bytes(home.run_folder(run_id))}
 
 
 def result_text(home: Home, run_id: int) -> str | None:
@@ -117,9 +126,31 @@ def _stopped_at(run: runs.Run) -> list[dict[str, Any]] | None:
     return None if run.stop_reason is None else [times(at) for at in msgspec.json.decode(run.stop_reason)["at"]]
 
 
-def _resumed_by(connection: Connection, run: runs.Run) -> int | None:
+def _successor(connection: Connection, run: runs.Run) -> dict[str, Any] | None:
+    """The run that goes on with this one, and what it waits for."""
     again = runs.resumption(connection, run.id) if run.outcome == "budget_reached" else None
-    return again.id if again else None
+    if again is None:
+        return None
+    waits = _waiting(connection, again)
+    return {"run": again.id, "state": again.state, "outcome": again.outcome, "why": again.why, "waiting": waits}
+
+
+def _changes(run: runs.Run) -> dict[str, Any] | None:
+    """Of a run from before that was asked, nobody is known to have been beside it."""
+    told = _decoded(run.changes)
+    return None if told is None else _with({"beside": []}, told)
+
+
+def violated(view: dict[str, Any]) -> bool:
+    """Whether it did what its scope does not let it: whatever it answered, that is not well."""
+    changes = view["changes"]
+    return bool(changes and changes["violations_total"]) or (view["why"] or "").startswith("violation: ")
+
+
+def _argv(run: runs.Run) -> list[str] | None:
+    """The program that the spawn named; None where its agent says which."""
+    told = _decoded(run.request) or {}
+    return told.get("argv") or None
 
 
 def _with(unsaid: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:

@@ -8,15 +8,29 @@ import msgspec
 
 from engine.contract.orders import Nothing, ResetSession
 from engine.runtime.client import Client
-from engine.runtime.lease import holder
 from engine.telemetry.metrics import cache_hit_ratio
 from state import board, runs, sessions
 from state.database import Connection
 from state.errors import NotFound
 from tui.cli import generations
+from tui.cli.amounts import how_many, number
 from tui.cli.run_view import run_view
 from tui.cli.sums import cost_cell, known_cost
-from tui.cli.verb import Context, Output, Page, Verb, exact, fitted, local, no_arguments, page, table, times
+from tui.cli.verb import (
+    Context,
+    Output,
+    Page,
+    Verb,
+    exact,
+    fitted,
+    following,
+    local,
+    no_arguments,
+    noted,
+    page,
+    table,
+    times,
+)
 from tui.text import tokens
 
 HOUR_MS = 3_600_000
@@ -24,22 +38,21 @@ TITLE_CHARS = 40
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=int, default=50, help="how many at most (50)")
+    parser.add_argument("--limit", type=how_many, default=50, help="how many at most (50)")
 
 
 def _list(context: Context) -> Output:
     connection = context.reader()
-    followed = holder(context.home) is not None
+    seen = following(context.home)
     if connection is None:
         text = "No state yet. Open the console (qd) or run: qd usage"
-        return Output({"sessions": [], "total": 0, "live": followed}, text)
+        return Output({"sessions": [], "total": 0} | seen.view, text)
     found = board.board(connection, context.now_ms - HOUR_MS, context.options.limit)
     total = sessions.count(connection)
     views = [_row_view(row) for row in found]
     header = ("id", "state", "agent", "session", "model", "tokens", "cost", "context", "gen", "last active")
     text = table(header, [_cells(row, view) for row, view in zip(found, views, strict=True)], right=(0, 5, 6, 7, 8))
-    note = "" if followed else "\n\nNo engine follows: this is what was last seen. qd usage brings it up to date."
-    return Output({"sessions": views, "total": total, "live": followed}, text + note)
+    return Output({"sessions": views, "total": total} | seen.view, noted(text, seen.note(context.now_ms)))
 
 
 def _cells(row: board.BoardRow, view: dict[str, Any]) -> tuple[object, ...]:
@@ -80,7 +93,7 @@ def _row_view(row: board.BoardRow) -> dict[str, Any]:
 
 
 def _id_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("session", type=int, help="a session's id, as qd sessions lists it")
+    parser.add_argument("session", type=number, help="a session's id, as qd sessions lists it")
 
 
 def _show(context: Context) -> Output:

@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
+from engine.config.model import NO_SKILLS
 from engine.config.write import drop_entry, put_entry
 from engine.runtime.boards import skill_board
 from engine.runtime.settings import CHECKS, load_strict
+from state.errors import Refused
 from state.skills import Skill
 from tui.cli.held_skills import found_here, pins_of, why_held
-from tui.cli.verb import Context, Output, Verb, listed, no_arguments, table
+from tui.cli.verb import Context, Output, Verb, following, listed, no_arguments, noted, table
+from tui.text import plural
 
 
 def _list(context: Context) -> Output:
@@ -20,11 +23,12 @@ def _list(context: Context) -> Output:
     held = why_held(found, pins_of(context))
     sets = skill_board(None, config)
     by_name = {skill.name: skill for skill in reversed(found)}
+    seen = following(context.home)
     data = {
-        "skills": [msgspec.structs.asdict(skill) | {"held": held.get(skill.path)} for skill in found],
+        "skills": [_skill_view(skill, held, by_name) for skill in found],
         "sets": [_set_view(row.name, row.skills, row.used_by, by_name) for row in sets],
     }
-    rows = [(s.name, s.meta_tokens, s.body_tokens, s.origin, _where(s, held.get(s.path))) for s in found]
+    rows = [(s.name, s.meta_tokens, s.body_tokens, s.origin, _where(s, held, by_name)) for s in found]
     skills_table = table(("skill", "meta", "body", "origin", "where"), rows, right=(1, 2)) if rows else _NONE
     shown = [
         (view["name"], len(view["skills"]), view["meta_tokens"], ", ".join(view["used_by"]), ", ".join(view["missing"]))
@@ -32,14 +36,27 @@ def _list(context: Context) -> Output:
     ]
     sets_table = table(("set", "skills", "meta", "used by", "missing"), shown, right=(1, 2))
     hint = f"\n\n{len(held)} held until you allow it: qd skills diff NAME, qd skills allow NAME" if held else ""
-    return Output(data, f"{skills_table}\n\n{sets_table}{hint}")
+    text = f"{skills_table}\n\n{sets_table}{hint}"
+    return Output(data | seen.view, noted(text, seen.note(context.now_ms)))
 
 
 _NONE = "No skills found. A skill is a folder with a SKILL.md, for instance in .claude/skills or ~/.agents/skills."
 
 
-def _where(skill: Skill, held: str | None) -> str:
-    return skill.problem or (f"HELD: {held}" if held else skill.path)
+def _skill_view(skill: Skill, held: dict[str, str], first: dict[str, Skill]) -> dict[str, Any]:
+    return msgspec.structs.asdict(skill) | {"held": held.get(skill.path), "shadowed_by": _shadow(skill, first)}
+
+
+def _shadow(skill: Skill, first: dict[str, Skill]) -> str | None:
+    """The file that has its name before it: that one is used."""
+    path = first[skill.name].path
+    return None if path == skill.path else path
+
+
+def _where(skill: Skill, held: dict[str, str], first: dict[str, Skill]) -> str:
+    why, shadow = held.get(skill.path), _shadow(skill, first)
+    said = skill.problem or (f"HELD: {why}" if why else skill.path)
+    return f"{said}, shadowed by {shadow}" if shadow else said
 
 
 def _set_view(name: str, skills: tuple[str, ...], used_by: tuple[str, ...], found: dict[str, Skill]) -> dict[str, Any]:
@@ -74,7 +91,9 @@ def _set(context: Context) -> Output:
     view = _set_view(row.name, row.skills, row.used_by, found)
     missing = f" Not found here: {', '.join(view['missing'])}." if view["missing"] else ""
     return Output(
-        view, f"Skill set {row.name}: {len(row.skills)} skills, {view['meta_tokens']} tokens a prompt.{missing}"
+        view,
+        f"Skill set {row.name}: {plural(len(row.skills), 'skill')}, {plural(view['meta_tokens'], 'token')} a prompt."
+        + missing,
     )
 
 
@@ -83,8 +102,14 @@ def _name_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _remove(context: Context) -> Output:
-    drop_entry(context.home.config_file, "skill_set", context.options.name, CHECKS)
-    return Output({"skill_set": context.options.name}, f"Skill set {context.options.name} is removed.")
+    name = context.options.name
+    users = [user for row in skill_board(None, load_strict(context.home)) if row.name == name for user in row.used_by]
+    if users and name != NO_SKILLS:
+        raise Refused(
+            f"skill set {name} is used by {', '.join(users)}, so nothing was changed", "give them another set first"
+        )
+    drop_entry(context.home.config_file, "skill_set", name, CHECKS)
+    return Output({"skill_set": name}, f"Skill set {name} is removed.")
 
 
 LIST = Verb(no_arguments, _list)

@@ -45,6 +45,46 @@ class Context:
         return os.path.abspath(os.path.expanduser(self.options.workspace or "."))  # noqa: PTH100, PTH111
 
 
+class Following(Struct, frozen=True):
+    """Whether an engine keeps the state up to date, and when it was last written."""
+
+    live: bool
+    seen_ms: int | None
+    """None: there is none yet."""
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """As the JSON contract names it."""
+        return {"live": self.live, "seen_at": iso(self.seen_ms)}
+
+    def note(self, now_ms: int) -> str:
+        """How old an answer from it is; empty while an engine follows."""
+        from tui.text import ago
+
+        if self.live or self.seen_ms is None:
+            return ""
+        return f"No engine follows: this was seen {ago(self.seen_ms, now_ms)}. qd usage brings it up to date."
+
+
+def following(home: Home) -> Following:
+    """What is read from the state now is as old as this."""
+    from engine.runtime.lease import holder
+
+    return Following(holder(home) is not None, _written_ms(home))
+
+
+def _written_ms(home: Home) -> int | None:
+    """Who only reads makes an empty log beside the database."""
+    files = (home.database, home.database.with_name(f"{home.database.name}-wal"))
+    found = [path.stat() for path in files if path.exists()]
+    return max((one.st_mtime_ns // 1_000_000 for one in found if one.st_size), default=None)
+
+
+def noted(text: str, note: str) -> str:
+    """A text with a remark below it, where there is one."""
+    return f"{text}\n\n{note}" if note else text
+
+
 class Verb(Struct, frozen=True):
     """A verb's two halves."""
 
@@ -117,6 +157,11 @@ def fitted(tables: Iterable[str], width: int | None) -> str:
         if width is None or max(len(line) for line in made.splitlines()) <= width:
             break
     return made
+
+
+def declared_key(name: str) -> str:
+    """Of a value of the route: its key in the configuration, whose values carry their units."""
+    return {"timeout_s": "timeout", "timeout_max_s": "timeout_max", "run_microusd": "run_usd"}.get(name, name)
 
 
 def local(at_ms: int | None) -> str:

@@ -9,7 +9,7 @@ from tui import actions
 from tui.panes.messages import DeleteAsked, LookedAtOnly, SheetAsked, ask
 from tui.panes.pane import Pane
 from tui.panes.sessions import SOURCE_WORDS
-from tui.text import STALE_MS, age, amount, left, moment, money, percent, short_path, tokens, window_name
+from tui.text import PURSE_WIDTH, STALE_MS, age, amount, left, moment, percent, short_path, tokens, window_name
 from tui.theme import Palette, Tone
 from tui.views import BudgetBoard
 from tui.widgets.cells import Cell, Column, span
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.runtime.boards import BudgetRow, SubscriptionRow
 
 _TONES: dict[str, Tone] = {"warn": "warn", "full": "bad"}
-METER = 11
+METER = 7
 
 
 class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
@@ -30,16 +30,16 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
     CONTEXT = "budgets"
     COLUMNS = (
         Column("budget", 10, grows=True),
-        Column("taken", 6, "right"),
+        Column("taken", PURSE_WIDTH + 1, "right"),
         Column("", METER, drop=2),
-        Column("limit", 6, "right"),
-        Column("at the end", 13, drop=1),
+        Column("limit", PURSE_WIDTH, "right"),
+        Column("at the end", 12, drop=1),
         Column("action", 6, drop=3),
         Column("likely, low-high", 20, "right", drop=4),
         Column("window", 28, drop=5),
         Column("counts", 22, drop=6),
         Column("reserved", 8, "right", drop=7),
-        Column("granted", 7, "right", drop=8),
+        Column("granted", 9, "right", drop=8),
         Column("overrun", 8, "right", drop=9),
         Column("no price", 8, "right", drop=10),
         Column("warns", 5, "right", drop=11),
@@ -78,7 +78,7 @@ class BudgetsPane(Pane["BudgetRow | SubscriptionRow"]):
             span(row.name),
             span("-", "dim") if per_run else span(taken(row), _TONES.get(row.level, "text")),
             () if per_run else meter(row.committed + row.overrun, row.held, row.most, row.level, METER),
-            span(amount(row.unit, row.most), "accent" if row.granted else "text"),
+            span(amount(row.unit, row.most, row.taken), "accent" if row.granted else "text"),
             outlook(row, self.now_ms, self.zone),
             span(row.action, "dim"),
             band(row),
@@ -152,8 +152,9 @@ def is_window(row: Any) -> bool:
 
 
 def taken(row: "BudgetRow") -> str:
-    """`41.2k`, `$11.20`, `$11.2+` when responses without a price are not in it."""
-    return f"{money(row.taken)}+" if row.unpriced else amount(row.unit, row.taken)
+    """`41.2k`, `$11.20`, `$11.20+` when responses without a price are not in it."""
+    said = amount(row.unit, row.taken, row.most)
+    return f"{said}+" if row.unpriced else said
 
 
 def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
@@ -168,7 +169,7 @@ def outlook(row: "BudgetRow", now_ms: int, zone: tzinfo | None) -> Cell:
     if row.projection.runs_out_ms is not None:
         return span(f"> {moment(row.projection.runs_out_ms, now_ms, zone)}", "warn")
     if row.projection.likely > row.taken:
-        return span(f"~{amount(row.unit, row.projection.likely)}", "text")
+        return span(f"~{amount(row.unit, row.projection.likely, row.most)}", "text")
     return span("ok", "dim")
 
 

@@ -58,12 +58,19 @@ class SkillOpened(Message):
 
 
 @dataclass
+class SkillChoiceAsked(Message):
+    """Several skills must be allowed anew: the operator says which one is looked at."""
+
+
+@dataclass
 class AllowAsked(Message):
     """A skill is to be allowed exactly as it was shown, after a confirmation."""
 
     name: str
     path: str
     sha256: str
+    others: tuple[str, ...] = ()
+    """Other held files of this name."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from tui import actions
 from tui.panes.messages import RunOpened, StopAsked, ask
 from tui.panes.pane import Pane
 from tui.text import age, duration, tokens
-from tui.theme import Tone
+from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, Column, span
 
 OUTCOME_TONES: dict[str, Tone] = {
@@ -47,8 +47,23 @@ class RunsPane(Pane[Run]):
         "reserves what it may cost, and is settled by what it used. Press s to ask for one.",
     )
 
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self.table.keeps_first = True
+
     def key(self, row: Run) -> Hashable:
         return row.id
+
+    def note(self) -> Cell:
+        return ((f"{self.table.above:,} newer above", "accent"),) if self.table.above else ()
+
+    def show(self, rows: Sequence[Run]) -> None:
+        super().show(rows)
+        self.call_after_refresh(self.draw_title)
+
+    def on_table_cursor_moved(self) -> None:
+        super().on_table_cursor_moved()
+        self.call_after_refresh(self.draw_title)
 
     def cells(self, row: Run) -> Sequence[Cell]:
         return run_cells(row, self.now_ms)

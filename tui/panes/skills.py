@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 
 from state.skills import Skill
 from tui import actions
-from tui.panes.messages import AssignAsked, DeleteAsked, SheetAsked, SkillOpened, ask
+from tui.panes.messages import AssignAsked, DeleteAsked, SheetAsked, SkillChoiceAsked, SkillOpened, ask
 from tui.panes.pane import Pane
 from tui.text import plural, tokens
 from tui.theme import Palette
@@ -118,9 +118,17 @@ class SkillsPane(Pane["SkillSetRow"]):
         await self.action_edit()
 
     async def action_look(self) -> None:
-        """Open the skill under the cursor; from the sets, the first one that must be allowed anew."""
-        if skill := self._to_look_at():
+        """Open the skill under the cursor; from the sets the one that must be allowed anew, or the choice of them."""
+        if len(self.held) > 1 and not self.found_table.has_focus:
+            await ask(self.app, SkillChoiceAsked())
+        elif skill := self._to_look_at():
             await ask(self.app, SkillOpened(skill.name, skill.path, self.held.get(skill.path, "")))
+
+    def choose_held(self) -> None:
+        """Put the keyboard on the first of the skills that must be allowed anew; they stand on top."""
+        self.screen.set_focus(self.found_table)
+        self.found_table.move_to(0)
+        self.refresh_bindings()
 
     def _to_look_at(self) -> Skill | None:
         if self.found_table.has_focus:
@@ -156,7 +164,9 @@ class SkillsPane(Pane["SkillSetRow"]):
             self.post_message(DeleteAsked("skill_set", row.name))
 
     def _skill_cells(self, skill: Skill) -> Sequence[Cell]:
-        trouble = self.held.get(skill.path, "").removeprefix(f"{skill.path} ") or skill.problem
+        why = self.held.get(skill.path, "")
+        alone = sum(other.name == skill.name for other in self.found) == 1
+        trouble = (why.removeprefix(f"{skill.path} ") if alone else why) or skill.problem
         return (
             span("!" if skill.path in self.held else " ", "warn"),
             span(skill.name),

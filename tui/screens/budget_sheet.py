@@ -115,7 +115,7 @@ class BudgetSheet(Sheet):
         granted = f", {amount_in_full(unit, row.granted)} of it granted by you" if row.granted else ""
         return [
             (("this window  ", "dim"), *meter(row.committed + row.overrun, row.held, most, level, 32)),
-            _line("taken", _pair(unit, row.taken, most), granted),
+            _line("taken", f"{_number(unit, row.taken, most)} of {_number(unit, most, row.taken)}", granted),
             _line("reserved", _number(unit, row.held), "   by live runs"),
             _line("committed", _number(unit, row.committed), "   spent as reserved"),
             _line("overrun", _number(unit, row.overrun), "   spent beyond a reservation, or observed"),
@@ -173,13 +173,9 @@ def _no_price(row: "BudgetRow") -> list[Cell]:
     return [_line("no price", f"{row.unpriced:,}", "   responses that are in none of these")] if row.unpriced else []
 
 
-def _pair(unit: Unit, part: int, whole: int) -> str:
-    return f"{_number(unit, part)} of {_number(unit, whole)}"
-
-
-def _number(unit: Unit, number: int) -> str:
+def _number(unit: Unit, number: int, *beside: int) -> str:
     """The sign of money says what it is; the rest are tokens."""
-    return amount_in_full(unit, number).removesuffix(" tokens")
+    return amount_in_full(unit, number, *beside).removesuffix(" tokens")
 
 
 def _line(name: str, said: str, beside: str) -> Cell:

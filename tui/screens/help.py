@@ -7,7 +7,8 @@ from textual.app import ComposeResult
 from tui import actions
 from tui.actions import Action
 from tui.screens.screen import DeckScreen
-from tui.widgets.cells import Cell
+from tui.theme import Palette
+from tui.widgets.cells import Cell, wrap
 from tui.widgets.lines import Lines, Page
 
 _PLACES = {
@@ -27,6 +28,10 @@ _PLACES = {
     "prompt": "the : line",
 }
 
+_INDENT, _WORDS_FROM, _WIDE = 15, 30, 90
+"""An explanation that needs several lines goes on below its label; from so many cells on, below its own beginning."""
+_OF_A_LETTER = 2
+"""Spans of a line that explains a letter: it has no label before its words."""
 _AT_THE_END = (
     ("52.0k, 44-61k", "likely, low-high: the band is a standard deviation of past hours, idle ones included"),
     ("-", "not known before six hours after the first usage that the budget counts"),
@@ -44,13 +49,28 @@ class Help(DeckScreen):
     BINDINGS = actions.bindings("help")
     CONTEXTS = ("help",)
 
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self._page = Page(palette)
+
     def compose_body(self) -> ComposeResult:
         yield Lines(
             self.palette,
             [(("Keys", "bold"), ("   what can be done now stands in the last line of a screen", "dim"))],
             classes="-title",
         )
-        yield Page(self.palette, help_lines())
+        yield self._page
+
+    def on_resize(self) -> None:
+        width = max(40, self.size.width - 2)
+        wide = width >= _WIDE
+        self._page.show(
+            [
+                part
+                for line in help_lines()
+                for part in wrap(line, width, _WORDS_FROM if wide and len(line) > _OF_A_LETTER else _INDENT)
+            ]
+        )
 
     def action_back(self) -> None:
         self.dismiss()
@@ -81,15 +101,15 @@ def _action_line(action: Action) -> Cell:
     where = ", ".join(dict.fromkeys(_place(context) for context in action.where))
     said = f"{action.help[0].upper()}{action.help[1:]}."
     return (
-        (f"  {keys:<13}", "accent"),
-        (f"{action.label:<15}", "bold"),
+        (f"  {keys:<12} ", "accent"),
+        (f"{action.label:<14} ", "bold"),
         (f"{said}{asks}", "text"),
         (f"  {where}", "dim"),
     )
 
 
 def _letter_lines(letters: Iterable[tuple[str, str]]) -> list[Cell]:
-    return [((f"  {letter:<13}", "accent"), (said, "text")) for letter, said in letters]
+    return [((f"  {letter:<12} ", "accent"), (said, "text")) for letter, said in letters]
 
 
 def _place(context: str) -> str:

@@ -18,12 +18,17 @@ from tui.screens.sheet import check_line
 from tui.text import ago, plural
 from tui.theme import Palette, Tone
 from tui.views import Gone, RunDetail, run_detail
-from tui.widgets.cells import Cell, cut, line_width, wrap
+from tui.widgets.cells import Cell, cut, line_width, span, wrap
 from tui.widgets.lines import Lines, Page
 
 _FACT_INDENT, _CHECK_INDENT = 11, 18
 _SIDE_BY_SIDE, _USAGE_WIDTH = 112, 62
 """From so many cells on the prompt and the usage stand side by side, the usage in so many."""
+_LEAST_WIDTH = 40
+_NUMBERS, _CHARS, _STABLE = 22, 9, 8
+"""Cells of a part's kind and tokens, of its characters, and of whether it is stable."""
+_LEAST_SOURCE = 14
+"""With less room than that for what a part was made of, it has a line of its own."""
 OUTPUT_EVERY_MS = 500
 """How often the output of a live run is read: it grows without anybody committing."""
 
@@ -98,9 +103,11 @@ class RunScreen(DeckScreen):
     def _draw(self) -> None:
         if self.detail is None:
             return
-        self._title.show([title_line(self.detail, self.now_ms, max(60, self.size.width - 2))])
-        lines = page_lines(self.detail, self.now_ms, max(60, self.size.width - 2), self.deck.zone)
-        self._page.show(lines, follow=self.detail.run.live)
+        width = max(_LEAST_WIDTH, self.size.width - 2)
+        title = wrap(title_line(self.detail, self.now_ms, width), width, 2)
+        self._title.styles.height = len(title) + 1
+        self._title.show(title)
+        self._page.show(page_lines(self.detail, self.now_ms, width, self.deck.zone), follow=self.detail.run.live)
 
 
 def title_line(detail: RunDetail, now_ms: int, width: int) -> Cell:
@@ -122,20 +129,27 @@ def page_lines(detail: RunDetail, now_ms: int, width: int, zone: tzinfo | None =
         (_FACT_INDENT, [*_facts(detail, now_ms), *gate_lines(detail, now_ms, zone)]),
         (_CHECK_INDENT, _checks(detail)),
         *((2, section) for section in _prompt_and_usage(detail, width)),
-        (2, _output("output", detail.tail, detail.run.live)),
+        (2, _output("output", detail.tail, detail.run.live) if _began(detail.run) or detail.tail else []),
         (2, _output("errors", detail.errors, False) if detail.errors else []),
     )
     return [part for indent, lines in sections if lines for line in (*lines, ()) for part in wrap(line, width, indent)]
 
 
+def _began(run: Run) -> bool:
+    """Whether there is anything that it could have used or said."""
+    return run.state not in ("waiting", "refused")
+
+
 def _prompt_and_usage(detail: RunDetail, width: int) -> list[list[Cell]]:
     """Side by side where there is room, else one below the other."""
-    if width < _SIDE_BY_SIDE or not detail.parts:
-        return [_prompt(detail, width), usage_lines(detail)]
+    usage = usage_lines(detail) if detail.run.state != "waiting" else []
+    if width < _SIDE_BY_SIDE or not detail.parts or not usage:
+        return [_prompt(detail, width), usage]
     half = width - _USAGE_WIDTH
-    usage = [part for line in usage_lines(detail) for part in wrap(line, _USAGE_WIDTH, 15)]
-    pairs = zip_longest(_prompt(detail, half - 2, chars=False), usage, fillvalue=())
-    return [[(*cut(left, half), *cut(right, _USAGE_WIDTH)) for left, right in pairs]]
+    right = [part for line in usage for part in wrap(line, _USAGE_WIDTH, 15)]
+    left = [part for line in _prompt(detail, half - 2, chars=False) for part in wrap(line, half - 2, 2)]
+    pairs = zip_longest(left, right, fillvalue=())
+    return [[(*cut(one, half), *cut(other, _USAGE_WIDTH)) for one, other in pairs]]
 
 
 def _facts(detail: RunDetail, now_ms: int) -> list[Cell]:
@@ -197,27 +211,38 @@ def _checks(detail: RunDetail) -> list[Cell]:
 def _prompt(detail: RunDetail, width: int, chars: bool = True) -> list[Cell]:
     if not detail.parts:
         return [_head("prompt", "none was composed")]
-    wide = max(16, width - (46 if chars else 37))
-    long = f"{'chars':>9}" if chars else ""
-    rows: list[Cell] = [
-        (
-            ("  ", "text"),
-            *cut(((part.source, "text"),), wide),
-            (f"{part.kind:<14}", "dim"),
-            (f"{_sent(part, part.tokens):>8}", "text"),
-            (f"{_sent(part, part.chars):>9}" if chars else "", "dim"),
-            (f"  {'yes' if part.stable else 'no'}" if part.sent else "  (held)", "dim"),
-        )
-        for part in detail.parts
-    ]
+    wide = width - 2 - _NUMBERS - (_CHARS if chars else 0) - _STABLE
+    wide = wide if wide >= _LEAST_SOURCE else 0
     sent = [part for part in detail.parts if part.sent]
-    total = f"  {'total':<{wide}}{'':<14}{sum(part.tokens for part in sent):>8,}"
-    if chars:
-        total = f"{total}{sum(part.chars for part in sent):>9,}"
+    tokens, letters = sum(part.tokens for part in sent), sum(part.chars for part in sent)
     more = detail.everything_tokens
-    everything = f"; {more:,} with everything" if more is not None and more > sum(part.tokens for part in sent) else ""
-    head = f"  {'part':<{wide}}{'kind':<14}{'tokens':>8}{long}  stable"
-    return [_head("prompt", f"as it was sent{everything}"), ((head, "dim"),), *rows, ((total, "text"),)]
+    everything = f"; {more:,} with everything" if more is not None and more > tokens else ""
+    head = f"  {'part':<{wide}}{'kind':<13}{'tokens':>9}{'chars' if chars else '':>{_CHARS if chars else 0}}  stable"
+    total = f"  {'total':<{max(wide, 13)}}{tokens:>{_NUMBERS + wide - max(wide, 13)},}"
+    return [
+        _head("prompt", f"{_SENT.get(detail.run.state, 'as it was sent')}{everything}"),
+        *([span(head, "dim")] if wide else []),
+        *(line for part in detail.parts for line in _part_lines(part, wide, chars)),
+        span(f"{total}{letters:>{_CHARS},}" if chars else total),
+    ]
+
+
+_SENT = {"waiting": "as it would be sent", "refused": "as it would have been sent"}
+"""By the state of a run that was not started."""
+
+
+def _part_lines(part: ReceiptPart, wide: int, chars: bool) -> list[Cell]:
+    """One line, or two where what it was made of is longer than its column."""
+    source: Cell = (("  ", "text"), (part.source, "text"))
+    numbers: Cell = (
+        (f"{part.kind:<13}", "dim"),
+        (f"{_sent(part, part.tokens):>9}", "text"),
+        (f"{_sent(part, part.chars):>{_CHARS}}" if chars else "", "dim"),
+        (f"  {'yes' if part.stable else 'no'}" if part.sent else "  (held)", "dim"),
+    )
+    if line_width(source) <= wide + 1:
+        return [(*cut(source, wide + 2), *numbers)]
+    return [source, (("  " + " " * wide, "text"), *numbers)]
 
 
 def _sent(part: ReceiptPart, number: int) -> str:

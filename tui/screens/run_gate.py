@@ -129,6 +129,9 @@ def _changed(detail: RunDetail) -> list[Cell]:
     more = found.violations_total - len(found.violations)
     if found.violations and more > 0:
         lines.append(((f"{'':<11}", "dim"), (f"and {more:,} more", "bad")))
+    if found.violations_total and found.beside:
+        beside = f"live in the same workspace meanwhile, so any of them may have made these: {', '.join(found.beside)}"
+        lines.append(((f"{'':<11}", "dim"), (beside, "warn")))
     return lines
 
 

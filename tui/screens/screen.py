@@ -80,6 +80,9 @@ class DeckScreen(Screen[None]):
     def take(self, change: Change) -> None:
         """The feed read something that differs."""
 
+    def engine_came(self) -> None:
+        """There is an engine (again): what it left unanswered can be asked anew."""
+
     def tick(self, now_ms: int) -> None:
         """A second has passed."""
         self.now_ms = now_ms

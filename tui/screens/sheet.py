@@ -37,6 +37,7 @@ class Sheet(DeckScreen):
         self.judgement.can_focus = False
         self._title = Lines(palette, [((title, "bold"), (f"   {beside}", "dim"))], classes="-title")
         self._said = Lines(palette, classes="-said")
+        self._judged: Sequence[Cell] = ()
 
     def compose_body(self) -> ComposeResult:
         yield self._title
@@ -49,6 +50,15 @@ class Sheet(DeckScreen):
 
     def on_form_edited(self) -> None:
         self.judge()
+        self.refresh_bindings()
+
+    def on_descendant_focus(self) -> None:
+        self.refresh_bindings()
+
+    def on_resize(self) -> None:
+        if self._judged:
+            self.judgement.show(self.wrapped(self._judged))
+            self.judgement.action_line(0)
 
     def on_input_submitted(self) -> None:
         self.form.step(1)
@@ -65,9 +75,14 @@ class Sheet(DeckScreen):
         self.judgement.action_page(by)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "take" and self.form.completion is None:
+            return False
         if action == "below" and len(self.judgement.lines) <= self.judgement.size.height:
             return False
         return super().check_action(action, parameters)
+
+    def action_take(self) -> None:
+        self.form.take_completion()
 
     def action_field(self, by: int) -> None:
         self.form.step(by)
@@ -80,6 +95,7 @@ class Sheet(DeckScreen):
         self._said.show([((line, tone),)])
 
     def judged(self, lines: Sequence[Cell]) -> None:
+        self._judged = lines
         self.judgement.show(self.wrapped(lines))
         self.judgement.action_line(0)
         self.refresh_bindings()

@@ -50,10 +50,13 @@ class SkillScreen(DeckScreen):
         self._said.show([((line, tone),)])
 
     def action_allow(self) -> None:
-        self.post_message(AllowAsked(self.shown.name, self.shown.path, self.shown.sha256))
+        self.post_message(AllowAsked(self.shown.name, self.shown.path, self.shown.sha256, self.shown.others))
 
     def action_back(self) -> None:
         self.dismiss()
+
+
+OTHER_HELD = "another file of this name is held too: "
 
 
 def skill_lines(shown: SkillPage) -> list[Cell]:
@@ -64,6 +67,7 @@ def skill_lines(shown: SkillPage) -> list[Cell]:
     ]
     if shown.why:
         facts.append((("held       ", "dim"), (shown.why, "warn")))
+    facts += [(("beside     ", "dim"), (OTHER_HELD, "warn"), (path, "text")) for path in shown.others]
     changed = [span(line, _tone(line)) for line in shown.changes]
     if changed:
         changed = [(), span("what changed", "head"), *changed]

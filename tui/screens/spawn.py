@@ -15,7 +15,7 @@ from tui.messages import VerdictCame
 from tui.panes.messages import RunOpened
 from tui.screens.sheet import Sheet, check_line, no_line
 from tui.screens.spawn_prompt import prompt_lines
-from tui.screens.spawn_request import holds, params_hint, request_of
+from tui.screens.spawn_request import blamed, holds, params_hint, request_of
 from tui.text import plural
 from tui.theme import Palette
 from tui.widgets.cells import Cell
@@ -39,6 +39,8 @@ class SpawnSheet(Sheet):
         self._verdict: Verdict | None = None
         self._of: RunRequest | None = None
         self._hints: dict[str, str] = {}
+        self._last: list[Cell] = []
+        """The last verdict, as it was shown."""
         self._ordered = False
         """Asked for, and not answered yet: a second press must not be a second run."""
 
@@ -55,12 +57,18 @@ class SpawnSheet(Sheet):
         self._verdict, self._of = message.verdict, message.request
         if message.verdict is None or message.receipt is None:
             self._hint({"params": params_hint(message.request.template, self._config)})
-            self.judged([no_line("engine", message.line), (), NOTHING_SPENT])
+            self._wrong(*blamed(message.line, self.form.values))
             return
         self._hint(holds(message.request, self._config, message.receipt.decided))
         checks = self._ranked(message.verdict)
         head: Cell = (*standing(message.verdict), ("      ", "dim"), *NOTHING_SPENT)
-        self.judged([head, *checks, (), *prompt_lines(message.receipt)])
+        self._last = [head, *checks, (), *prompt_lines(message.receipt)]
+        self.judgement.action_end(-1)
+        self.judged(self._last)
+
+    def engine_came(self) -> None:
+        """What was typed meanwhile has had no answer."""
+        self.judge()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "wait" and (self._waits(may_wait=True) is None or self._waits(may_wait=False) is not None):
@@ -112,10 +120,16 @@ class SpawnSheet(Sheet):
             request = request_of(self.form.values)
         except Refused as error:
             self._verdict = self._of = None
-            self.judged([no_line("fields", str(error), error.fix), (), NOTHING_SPENT])
+            self._wrong(*blamed(str(error), self.form.values), error.fix)
             return
         self._hint(self._hints | {"params": params_hint(request.template, self._config)})
         self.deck.link.preview(request)
+
+    def _wrong(self, name: str, why: str, fix: str = "") -> None:
+        """What is wrong; below it the last verdict, dim, since it was on something else."""
+        before: list[Cell] = [tuple((text, "dim") for text, _ in line) for line in self._last]
+        self.judgement.action_end(-1)
+        self.judged([no_line(name, why, fix), NOTHING_SPENT, (), *before])
 
     def _hint(self, hints: dict[str, str]) -> None:
         self._hints = hints

@@ -80,6 +80,17 @@ def params_hint(template: str | None, config: Config) -> str:
     return ", ".join(_param(name, param) for name, param in config.template[template].params.items()) or "it has none"
 
 
+def blamed(line: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Which field a complaint is about, and what it says of it; `request` where none can be told."""
+    name, colon, rest = line.partition(": ")
+    if colon and name in values:
+        return name, rest
+    said = [field for field, value in values.items() if value and f"{field} '{value}'" in line]
+    if not said and line.startswith(("template ", "parameter")):
+        said = ["params"]
+    return said[0] if said else "request", line
+
+
 def _param(name: str, param: Param) -> str:
     return f"{name}=({param.type})" if param.default is None else f"{name}=({param.type}, else {param.default})"
 

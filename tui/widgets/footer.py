@@ -7,7 +7,7 @@ from tui.widgets.cells import Cell, Span, line_width
 from tui.widgets.lines import Lines
 
 _ORDER = {action.id: number for number, action in enumerate(actions.ACTIONS)}
-_KEYS = {action.id: actions.say_key(action) for action in actions.ACTIONS}
+_KEYS = {action.id: action.key.split(",") for action in actions.ACTIONS}
 _LAST = ("filter", "zoom", "prompt", "help", "leave", "back")
 """These stand at the end, and are kept when there is little room."""
 _SPARE = ("zoom", "undo", "delete", "filter")
@@ -32,12 +32,14 @@ class KeyFooter(Lines):
 def footer_line(screen: Screen[object], width: int) -> Cell:
     """The keys that fit, in the order of the registry; actions on the row first, the console's own last."""
     seen: dict[str, tuple[str, str]] = {}
+    keys: dict[str, set[str]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
         if _typed(screen, binding.key) or not active.enabled or not binding.show:
             continue
-        if binding.action in _ORDER and binding.action not in seen:
-            seen[binding.action] = (_KEYS[binding.action], binding.description)
+        if binding.action in _ORDER:
+            keys.setdefault(binding.action, set()).add(binding.key)
+            seen[binding.action] = (_first(binding.action, keys[binding.action]), binding.description)
     firsts = sorted((a for a in seen if a not in _LAST), key=lambda a: _ORDER[a])
     lasts = [a for a in _LAST if a in seen]
     for spare in _SPARE:
@@ -52,6 +54,11 @@ def footer_line(screen: Screen[object], width: int) -> Cell:
         key, label = seen[action]
         line += [(key, "accent"), (f" {label}   ", "dim")]
     return (*line[:-1], (line[-1][0].rstrip(), "dim")) if line else ()
+
+
+def _first(action: str, active: set[str]) -> str:
+    """The first of its keys that means it now: another action may have taken one."""
+    return actions.show_key(next((key for key in _KEYS[action] if key in active), _KEYS[action][0]))
 
 
 def _typed(screen: Screen[object], key: str) -> bool:

@@ -24,7 +24,7 @@ class Field(Struct, frozen=True):
     value: str = ""
     hint: str = ""
     choices: Sequence[str] = ()
-    """Completed as one types; right takes the completion."""
+    """Completed as one types; tab or right takes the completion."""
     beside: bool = False
     """On the same line as the field before it."""
 
@@ -64,6 +64,22 @@ class Form(Vertical):
         """What stands in the fields, without blanks around it."""
         return {name: line.value.strip() for name, line in self._inputs.items()}
 
+    @property
+    def completion(self) -> str | None:
+        """What is shown behind the typed part of the field under the keyboard, with that part."""
+        for field in self.fields:
+            line = self._inputs[field.name]
+            if line.has_focus and line.value and line.cursor_at_end:
+                return completed(line.value, field.choices)
+        return None
+
+    def take_completion(self) -> None:
+        """Let the field say all of what is shown in it."""
+        line = self.screen.focused
+        if isinstance(line, LineInput) and (whole := self.completion) is not None:
+            line.value = whole
+            line.cursor_position = len(whole)
+
     def step(self, by: int) -> None:
         """Go to the next field, or to the one before."""
         lines = list(self._inputs.values())
@@ -88,6 +104,12 @@ class Form(Vertical):
     def _input(self, field: Field) -> LineInput:
         suggester = SuggestFromList(field.choices, case_sensitive=False) if field.choices else None
         return LineInput(clean(field.value), field.hint, suggester)
+
+
+def completed(typed: str, choices: Sequence[str]) -> str | None:
+    """The first choice that goes on from what was typed, whatever its case; None when there is none."""
+    begun = typed.casefold()
+    return next((one for one in choices if one.casefold().startswith(begun) and len(one) > len(typed)), None)
 
 
 def _by_line(fields: Sequence[Field]) -> list[list[Field]]:

@@ -45,6 +45,8 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self.columns = tuple(columns)
         self.rows: Sequence[R] = ()
         self.cursor = 0
+        self.keeps_first = False
+        """A cursor on the first row stays on the first row, whichever that is."""
         self._key, self._draw, self._palette = key, draw, palette
         self._placed: tuple[Placed, ...] = ()
         self._drawn: dict[int, tuple[Cell, ...]] = {}
@@ -60,13 +62,18 @@ class Table(ScrollView, Generic[R], can_focus=True):
         sought = None if before is None else self._key(before)
         resized = len(rows) != len(self.rows)
         self.rows = rows
-        self.cursor = self._find(sought)
+        self.cursor = 0 if self.keeps_first and self.cursor == 0 else self._find(sought)
         if resized:
             self.virtual_size = Size(self.size.width, len(rows) + 1)
         self.keep_visible()
         self.refresh_changed()
         if before != self.selected:
             self.post_message(self.CursorMoved())
+
+    @property
+    def above(self) -> int:
+        """How many rows are scrolled out of sight at the top."""
+        return round(self.scroll_y)
 
     def refresh_changed(self) -> None:
         """Draw again what looks different now: after new rows, or because time has passed."""

@@ -1,12 +1,15 @@
 """Does any command get the prompt as plain text, and is its answer taken as it is?"""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.adapters.command import CommandAdapter
+from engine.adapters.command import LONGEST_LINE, MOST_BYTES, MOST_TOLD, CommandAdapter, unread_bytes
 from engine.adapters.registry import ADAPTERS, adapter
 from engine.contract.launch import Prompt, RunUsage
 from state.errors import NotFound, Refused
@@ -92,9 +95,152 @@ def test_what_it_tells_of_its_usage_is_added_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", '{"input_tokens": -1}', '{"input_tokens": 1e99}', '{"input_tokens": "5"}', "[1]", "\udcff"]
+    "line",
+    [
+        "{",
+        '{"input_tokens": -1}',
+        '{"input_tokens": 1e99}',
+        '{"input_tokens": "5"}',
+        '{"input_tokens": 1000000001}',
+        '{"output_tokens": 18446744073709551616}',
+        '{"cache_read_tokens": 1000000001}',
+        '{"cache_write_tokens": 1000000001}',
+        '{"input_tokens": 5, "cost_microusd": 10000000000000000000}',
+        '{"cost_microusd": 1000000000001}',
+        '{"cost_microusd": -1}',
+        '{"x": ' + "[" * 60_000,
+        '{"input_tokens": 5, "x": "' + "y" * LONGEST_LINE + '"}',
+        "[1]",
+        "\udcff",
+    ],
 )
 def test_a_line_that_makes_no_sense_does_not_count(tmp_path: Path, line: str) -> None:
     file = tmp_path / "usage.jsonl"
     file.write_bytes(line.encode("utf-8", "surrogateescape") + b"\n")
     assert COMMAND.used(tmp_path) is None
+
+
+def line(tokens: int, **said: int) -> bytes:
+    return msgspec.json.encode({"input_tokens": tokens, **said}) + b"\n"
+
+
+def test_the_largest_line_that_makes_sense_counts(tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_bytes(line(10**9, cost_microusd=10**12))
+    assert COMMAND.used(tmp_path) == RunUsage(10**9, 0, cost_microusd=10**12)
+
+
+def test_a_sum_stays_within_what_can_be_stored(tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_bytes(line(10**9, cost_microusd=10**12) * 1002)
+    assert COMMAND.used(tmp_path) == RunUsage(1002 * 10**9, 0, cost_microusd=MOST_TOLD)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "usage.jsonl"
+    (tmp_path / "elsewhere").write_bytes(line(5))
+    {"fifo": lambda: os.mkfifo(file), "link": lambda: file.symlink_to("elsewhere"), "folder": file.mkdir}[kind]()
+    assert COMMAND.used(tmp_path) is None
+    assert unread_bytes(tmp_path) is None
+
+
+def read_by(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each read has brought, from now on."""
+    got: list[int] = []
+    real = os.pread
+
+    def pread(descriptor: int, count: int, offset: int) -> bytes:
+        found = real(descriptor, count, offset)
+        got.append(len(found))
+        return found
+
+    monkeypatch.setattr(os, "pread", pread)
+    return got
+
+
+def test_it_is_read_on_from_where_it_was_read_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, adapter = tmp_path / "usage.jsonl", CommandAdapter()
+    file.write_bytes(line(5) * 50_000)
+    assert adapter.used(tmp_path) == RunUsage(250_000, 0)
+    got = read_by(monkeypatch)
+    with file.open("ab") as more:
+        more.write(line(7))
+    assert adapter.used(tmp_path) == RunUsage(250_007, 0)
+    assert sum(got) < 1000
+
+
+def test_a_line_that_grows_counts_once(tmp_path: Path) -> None:
+    file, adapter = tmp_path / "usage.jsonl", CommandAdapter()
+    for whole in (line(5)[:9], line(5)[:-1], line(5), line(5) + line(7)[:-1], line(5) + line(7)):
+        file.write_bytes(whole)
+        expected = sum(int(text[16:-1]) for text in whole.split() if text.endswith(b"}"))
+        assert adapter.used(tmp_path) == (RunUsage(expected, 0) if expected else None)
+
+
+@pytest.mark.parametrize("after", [line(9), line(9) * 3, line(9) * 30, b""])
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path, after: bytes) -> None:
+    file, adapter = tmp_path / "usage.jsonl", CommandAdapter()
+    file.write_bytes(line(5) * 3)
+    assert adapter.used(tmp_path) == RunUsage(15, 0)
+    file.write_bytes(after)
+    assert adapter.used(tmp_path) == (RunUsage(9 * after.count(b"\n"), 0) if after else None)
+
+
+def test_a_line_that_is_too_long_is_passed_over_and_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, adapter = tmp_path / "usage.jsonl", CommandAdapter()
+    file.write_bytes(line(5) + b'{"input_tokens": 7, "x": "' + b"y" * 1_000_000)
+    assert adapter.used(tmp_path) == RunUsage(5, 0)
+    got = read_by(monkeypatch)
+    with file.open("ab") as more:
+        more.write(line(7)[:-1])
+    assert adapter.used(tmp_path) == RunUsage(5, 0), "that is still the same line"
+    with file.open("ab") as more:
+        more.write(b'"}\n' + line(11))
+    assert adapter.used(tmp_path) == RunUsage(16, 0)
+    assert sum(got) < 1000
+
+
+def test_what_stands_after_the_most_that_is_read_does_not_count_and_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "usage.jsonl"
+    file.write_bytes(line(5))
+    assert unread_bytes(tmp_path) == 0
+    os.truncate(file, MOST_BYTES - 3)  # one endless line of nothing, that takes no place on the disk
+    with file.open("ab") as more:
+        more.write(b"\n" + line(7))
+    assert COMMAND.used(tmp_path) == RunUsage(5, 0)
+    assert unread_bytes(tmp_path) == 1 + len(line(7)) - 3
+
+
+def test_without_a_usage_file_nothing_is_unread(tmp_path: Path) -> None:
+    assert unread_bytes(tmp_path) == 0
+    assert unread_bytes(tmp_path / "gone") is None
+
+
+def test_only_so_many_files_are_remembered(tmp_path: Path) -> None:
+    adapter = CommandAdapter()
+    for number in range(600):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "usage.jsonl").write_bytes(line(number + 1))
+        assert adapter.used(folder) == RunUsage(number + 1, 0)
+    assert len(adapter._readings) < 300
+    assert adapter.used(tmp_path / "0") == RunUsage(1, 0)
+
+
+PIECES = st.one_of(
+    st.integers(0, 9).map(line),
+    st.sampled_from([b"\n", b"rubbish\n", b'{"input_tokens": 3}', b"{", b"x" * (LONGEST_LINE - 1), b"z" * 70_000]),
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=4).map(b"".join), max_size=6))
+def test_read_in_parts_or_at_once_it_tells_the_same(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]
+) -> None:
+    folder, adapter = tmp_path_factory.mktemp("run"), CommandAdapter()
+    for part in parts:
+        with (folder / "usage.jsonl").open("ab") as file:
+            file.write(part)
+        adapter.used(folder)
+    assert adapter.used(folder) == CommandAdapter().used(folder)

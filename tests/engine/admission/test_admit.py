@@ -50,6 +50,7 @@ GOOD = Facts(
     skills=3,
     skill_problems=(),
     estimate=COST,
+    needs={"tokens": 14_200, "microusd": 64_000},
     target_tokens=400,
     injected_limit=500,
     run_limit=20_000,
@@ -61,7 +62,9 @@ GOOD = Facts(
     timeout_max_s=1_800.0,
     place=PLACE,
 )
-DAY = BudgetFacts("day", "tokens", "day", 0, limit=60_000, taken=41_200, need=14_200, action="refuse", warn_at=0.8)
+DAY = BudgetFacts(
+    "day", "tokens", "day", 0, 86_400_000, 60_000, taken=41_200, need=14_200, action="refuse", warn_at=0.8
+)
 CLASH = ClashFacts(8, "ops", "notes/api.md", "notes/**", "notes/api.md", writes=True)
 
 
@@ -89,7 +92,12 @@ FAILING = [
         "no program",
         "after --",
     ),
-    ("scope", {"scope_problems": ("'../x' lies outside",)}, "'../x' lies outside", "inside the workspace"),
+    (
+        "scope",
+        {"scope_problems": ("'../x' leads to /x, outside the workspace",)},
+        "'../x' leads to /x",
+        "inside the workspace",
+    ),
     ("inject", {"inject_problems": (("A.md: it does not exist", "check the name"),)}, "A.md", "check the name"),
     ("inject", {"injected_limit": 311}, "the prompt has 312 tokens, the limit of research is 311", "inject less"),
     ("skills", {"skill_problems": (("skill x is held: changed", "qd skills allow x"),)}, "x is held", "allow x"),
@@ -151,7 +159,10 @@ def test_the_way_out_is_that_of_the_budget_that_refuses():
     ask = change(DAY, name="asks", taken=60_000, action="ask")
     refuse = change(DAY, name="refuses", taken=60_000)
     assert "raise budget refuses" in check(budgets(ask, refuse), "budget").fix
-    assert "raise budget asks" in check(budgets(change(ask, action="pause", name="waits"), ask), "budget").fix
+    assert (
+        "approve it, or raise budgets waits, asks"
+        in check(budgets(change(ask, action="pause", name="waits"), ask), "budget").fix
+    )
 
 
 def test_what_a_run_spawned_does_not_wait_for_a_place_that_its_parent_may_hold():
@@ -170,7 +181,7 @@ def test_a_budget_near_its_limit_warns():
 
 
 def test_money_is_refused_while_its_price_is_not_known_unless_that_is_allowed():
-    money = BudgetFacts("month", "microusd", "month", 0, 40_000_000, 11_000_000, None, "ask", 0.8)
+    money = BudgetFacts("month", "microusd", "month", 0, 1, 40_000_000, 11_000_000, None, "ask", 0.8)
     found = check(budgets(money), "budget")
     assert (found.ok, found.waits_for) == (False, None)
     assert "the price of this run is not known" in found.why

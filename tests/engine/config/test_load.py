@@ -176,6 +176,95 @@ def test_what_routing_and_limits_cannot_mean(text, where, what):
     assert what in said
 
 
+MANY = 10**15 + 1
+BEYOND = 18_446_744_073_709_551_615
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        (f"[engine]\nmax_runs = {BEYOND}", "q.toml:2: engine.max_runs", "at most 10,000"),
+        (f"[limits]\ninjected_tokens = {MANY}", "q.toml:2: limits.injected_tokens", "at most 1,000,000,000,000,000"),
+        (f"[limits]\nfile_tokens = {MANY}", "q.toml:2: limits.file_tokens", "at most"),
+        (f"[limits]\nrun_tokens = {MANY}", "q.toml:2: limits.run_tokens", "at most"),
+        ("[limits]\noutput_tokens = 1000000001", "q.toml:2: limits.output_tokens", "at most 1,000,000,000"),
+        ("[limits]\ndepth = 10001", "q.toml:2: limits.depth", "at most 10,000"),
+        ("[limits]\nchildren = 10001", "q.toml:2: limits.children", "at most 10,000"),
+        (f"[limits]\nrun_usd = {BEYOND}", "q.toml:2: limits.run_usd", "from 0 to 1,000,000"),
+        (f"[task_type.chat]\ntarget_tokens = {BEYOND}", "q.toml:2: task_type.chat.target_tokens", "at most"),
+        (AGENT + f"injected_tokens = {BEYOND}", "q.toml:3: agent.x.injected_tokens", "at most"),
+        (AGENT + "max_runs = 10001", "q.toml:3: agent.x.max_runs", "at most 10,000"),
+        (JOB + f"run_tokens = {BEYOND}", "q.toml:3: job.a.run_tokens", "at most"),
+        ("[adapter.command]\noverhead_tokens = 1000000001", "q.toml:2: adapter.command.overhead_tokens", "at most"),
+        (f"[adapter.command]\noutput_tokens = {BEYOND}", "q.toml:2: adapter.command.output_tokens", "at most"),
+        ("[adapter.command]\nturns = 10001", "q.toml:2: adapter.command.turns", "at most 10,000"),
+        (BUDGET + "tokens = 99999999999999999999", "q.toml:3: budget.d.tokens", "at most 1,000,000,000,000,000"),
+        (BUDGET + f"usd = {'9' * 400}", "q.toml:3: budget.d.usd", "out of range"),
+    ],
+)
+def test_more_than_anything_can_hold_is_refused(text, where, what):
+    said = refusal(text)
+    assert said.startswith(f"{where}: "), said
+    assert what in said
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000])
+def test_what_no_parser_takes_is_said_in_one_line(value):
+    assert refusal(f"a = {value}").startswith("q.toml: not TOML that can be read: ")
+
+
+HOUR = 'timeout = "1h"\n'
+LONG = '[task_type.long]\ntimeout = "2h"\ntimeout_max = "3h"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        (
+            AGENT + HOUR,
+            "q.toml:3: agent.x.timeout",
+            "1 h is over the maximum of 30 min for any task type; give at most",
+        ),
+        (AGENT + 'task_type = "chat"\n' + HOUR + LONG, "q.toml:4: agent.x.timeout", "or raise limits.timeout_max"),
+        (AGENT + 'timeout = "4h"\n' + LONG, "q.toml:3: agent.x.timeout", "over the maximum of 3 h for any task type"),
+        (TEMPLATE + HOUR, "q.toml:2: template.t.timeout", "30 min for any task type"),
+        (TEMPLATE + HOUR + 'task_type = "cron"\n' + LONG, "q.toml:2: template.t.timeout", "30 min for cron"),
+        (
+            TEMPLATE + HOUR + 'agent = "x"\n' + AGENT + 'task_type = "chat"\n' + LONG,
+            "q.toml:2: template.t.timeout",
+            "30 min for chat",
+        ),
+        (JOB + HOUR + LONG, "q.toml:3: job.a.timeout", "1 h is over the maximum of 30 min for cron"),
+        (JOB + HOUR + 'task_type = "chat"\n', "q.toml:3: job.a.timeout", "30 min for chat"),
+        (
+            AGENT + HOUR + LONG + JOB + 'agent = "x"',
+            "q.toml:7: job.a.timeout",
+            "1 h, as its agent x says, is over the maximum of 30 min for cron",
+        ),
+        (OWN + 'timeout_max = "30s"', "q.toml:2: task_type.mine.timeout", "or raise task_type.mine.timeout_max"),
+        ("[task_type.chat]\n" + HOUR, "q.toml:2: task_type.chat.timeout", "or raise limits.timeout_max"),
+        (
+            '[task_type.chat]\ntimeout_max = "1m"',
+            "q.toml:2: task_type.chat.timeout_max",
+            'below the timeout of this task type, 5 min; give it a timeout, too: timeout = "1m"',
+        ),
+    ],
+)
+def test_a_timeout_that_can_never_be_allowed_is_refused(text, where, what):
+    said = refusal(text)
+    assert said.startswith(f"{where}: "), said
+    assert what in said
+
+
+def test_a_job_of_a_command_needs_a_workspace():
+    agent = '[agent.x]\nadapter = "command"\nargv = ["true"]\n'
+    said = refusal(agent + JOB + 'agent = "x"')
+    assert said.startswith("q.toml:4: job.a: neither this job nor its agent x names a workspace")
+    assert 'for instance workspace = "~/notes"' in said
+    for text in (agent + JOB + 'agent = "x"\nworkspace = "~"', agent + 'workspace = "/w"\n' + JOB + 'agent = "x"', JOB):
+        parse(text, Path("q.toml"), CHECKS)
+
+
 PARAM = "[template.t.params.x]\n"
 
 
@@ -240,6 +329,13 @@ default = "tides"
         "[limits]\ndepth = 0\nchildren = 0\nrun_usd = 0.0",
         '[agent.x]\nadapter = "command"\nargv = ["a"]\nargv_resume = ["b"]\nmax_runs = 1\ntask_type = "cron"',
         BUDGET + "usd = 0.0",
+        BUDGET + "tokens = 1000000000000000",
+        "[engine]\nmax_runs = 10000\n[limits]\nrun_tokens = 1000000000000000\noutput_tokens = 1000000000",
+        "[adapter.command]\noverhead_tokens = 1000000000\nturns = 10000",
+        AGENT + 'timeout = "1h"\n' + '[task_type.long]\ntimeout = "2h"\ntimeout_max = "3h"',
+        '[limits]\ntimeout_max = "1m"',
+        '[limits]\ntimeout_max = "1m"\n[task_type.chat]\ntimeout_max = "2m"',
+        JOB + 'timeout = "30m"',
         BUDGET + "usd = 2.5\ntokens = 0\n" + OWN.replace("mine", "own"),
         OWN + BUDGET + 'tokens = 1\ntask_type = "mine"',
     ],
@@ -255,6 +351,7 @@ timezone = "Europe/Berlin"
 [agent.coder]
 adapter = "command"
 argv = ["a", "b"]
+workspace = "/w"
 skills = "review"
 [skill_set.review]
 skills = ["x"]

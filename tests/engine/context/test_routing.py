@@ -307,3 +307,13 @@ def test_what_does_not_fit_is_refused(request_, said):
         route(RunRequest(workspace="/w", **request_), Config())
     assert said in raised.value.line
     assert raised.value.fix
+
+
+@pytest.mark.parametrize(("asked", "given"), [(9_000, 500), (500, 500), (100, 100), (None, 500)])
+def test_what_a_run_spawns_may_only_be_given_less(asked, given):
+    request = RunRequest(workspace="/w", trigger="spawn", parent_run_id=1, injected_tokens=asked)
+    assert route(request, Config()).injected_tokens == given
+
+
+def test_what_the_operator_spawns_may_be_given_more():
+    assert route(RunRequest(workspace="/w", trigger="spawn", injected_tokens=9_000), Config()).injected_tokens == 9_000

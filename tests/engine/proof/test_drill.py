@@ -143,7 +143,7 @@ def test_a_guard_that_is_not_connected_is_found_out_and_it_alone(guard, tmp_path
 
 
 TRACES = {
-    "it has a folder": "self._home.run_folder(refused.run_id).mkdir()",
+    "it has a folder": "home.run_folder(refused.run_id).mkdir()",
     "it holds a claim": "claims.claim(tx, refused.run_id, 'w', '/', '[]', None, judged.standing.now_ms)",
     "it holds or held a reservation": "ledger.entries.open_one(tx, refused.run_id, 'any', 'tokens', 1, 1, 0)",
 }
@@ -152,14 +152,14 @@ TRACES = {
 @pytest.mark.parametrize("trace", TRACES)
 def test_a_refusal_that_costs_something_is_found_out(trace, tmp_path):
     root = copy(tmp_path / "copy")
-    with (root / "engine" / "runtime" / "gate.py").open("a") as file:
+    with (root / "engine" / "runtime" / "admitting.py").open("a") as file:
         file.write(
-            "\n\nrefuse = Gate._refuse\n\n\n"
-            "def _careless(self, tx, composed, judged, run_id):\n"
-            "    refused = refuse(self, tx, composed, judged, run_id)\n"
-            f"    {TRACES[trace]}\n"
-            "    return refused\n\n\n"
-            "Gate._refuse = _careless\n"
+            "\n\nwhole = act\n\n\n"
+            "def act(tx, home, composed, judged, config, run_id):\n"
+            "    refused = whole(tx, home, composed, judged, config, run_id)\n"
+            "    if refused.launch is None:\n"
+            f"        {TRACES[trace]}\n"
+            "    return refused\n"
         )
     code, answer = drilled(root, ["timeout.none"], tmp_path / "temporary")
     assert code == 1

@@ -57,7 +57,7 @@ def test_observed_usage_warns_once_and_until_the_window_is_over(house):
     observe(house, 1, "one more")
     watch.look()
     watch.look()
-    assert notices(house) == ["budget day: 50% of 1,000 today taken"]
+    assert notices(house) == ["budget day: 500 of 1,000 taken today (50%)"]
     assert [one.kind for one in events.latest(house.connection, 9)] == ["budget"]
     house.clock.at_ms += 86_400_000
     watch.look()
@@ -69,7 +69,7 @@ def test_raising_the_limit_takes_the_notice_away(house):
     watch = BudgetWatch(house.database, house.settings, house.clock)
     observe(house, 900)
     watch.look()
-    assert notices(house) == ["budget day: 90% of 1,000 today taken"]
+    assert notices(house) == ["budget day: 900 of 1,000 taken today (90%)"]
     house.configure(DAY.replace("1000", "9000"))
     watch.look()
     assert notices(house) == []

@@ -5,13 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.orders import Decide, RunRequest
-from engine.contract.outcome import EndRecord
 from engine.runtime.budget_lines import lines_of_run
-from engine.runtime.meter import keep_within
 from engine.runtime.questions import read_question
-from engine.runtime.settling import settle
 from state import approvals, claims, ledger, runs
 from state.errors import Refused
 
@@ -121,7 +117,7 @@ def test_pause_goes_on_in_the_next_window(house):
 
 def test_room_that_never_comes_is_given_up(house):
     async def go():
-        house.configure(asking(action="pause") + '[waiting]\nroom = "1h"\n')
+        house.configure(asking(action="pause", window="hour") + '[waiting]\nroom = "1h"\n')
         admitted = await house.ask()
         await house.later(3_599_000)
         assert runs.get(house.connection, admitted.run_id).state == "waiting"
@@ -186,93 +182,135 @@ def test_what_waits_for_room_keeps_the_engine_and_what_waits_for_the_operator_do
     asyncio.run(go())
 
 
-def overspend(house, run_id, tokens):
-    """A live run that tells of so many tokens; whether it may go on."""
-    with house.database.transaction() as tx:
-        runs.mark_started(tx, run_id, house.clock.now_ms())
-    run = runs.get(house.connection, run_id)
-    used = {"tokens": tokens, "microusd": 0}
-    return keep_within(house.database, run, used, house.settings.config, house.clock.now_ms())
-
-
-async def end(house, run_id, outcome="cancelled", tokens=0):
-    """Settle it as its keeper and adapter would have it."""
-    run = runs.get(house.connection, run_id)
-    record = EndRecord(outcome, None, 15, house.clock.now_ms(), house.clock.now_ms(), 1.0)
-    told = AdapterResult("half done", ok=False, usage=RunUsage(tokens, 0, cost_microusd=0))
-    lines = lines_of_run(house.connection, run, house.settings.config)
-    with house.database.transaction() as tx:
-        settle(tx, run, record, told, None, lines, house.clock.now_ms())
-    await house.room._ended(runs.get(house.connection, run_id))
-
-
-def test_a_live_run_takes_more_while_there_is_room(house):
+def test_what_waits_for_a_budget_is_kept_until_its_window_turns(house):
     async def go():
-        house.configure(asking(1_000, "refuse"))
-        admitted = await house.ask()
-        held = house.held()
-        assert overspend(house, admitted.run_id, held)
-        assert house.held() == held
-        assert overspend(house, admitted.run_id, held + 50)
-        assert held + 50 <= house.held() <= 1_000
-
-    asyncio.run(go())
-
-
-@pytest.mark.parametrize("action", ["refuse", "pause", "ask"])
-def test_a_run_that_meets_its_budget_ends_and_goes_on_when_that_is_raised(house, action):
-    async def go():
-        house.configure(asking(1_000, action))
-        admitted = await house.ask()
-        assert not overspend(house, admitted.run_id, 1_001)
-        await end(house, admitted.run_id, tokens=1_001)
-        run = runs.get(house.connection, admitted.run_id)
-        assert (run.outcome, run.used_tokens) == ("budget_reached", 1_001)
-        again = runs.resumption(house.connection, run.id)
-        assert (again.state, again.waits_for) == ("waiting", "approval" if action == "ask" else "budget")
-        await house.later()
-        assert house.started == [admitted.run_id]
-        house.configure(asking(5_000, action))
-        await house.room.look()
-        assert house.started == [admitted.run_id, again.id]
-        again = runs.get(house.connection, again.id)
-        assert (again.generation_id, again.reused, again.reuse_reason) == (run.generation_id, 1, "goes_on")
-
-    asyncio.run(go())
-
-
-def test_a_run_that_was_stopped_does_not_start_again_on_what_little_is_left(house):
-    """The rest of the budget would do for its estimate: it would be started and stopped over and over."""
-
-    async def go():
-        house.configure(asking(1_000, "pause"))
-        admitted = await house.ask()
-        assert not overspend(house, admitted.run_id, 1_001)
-        await end(house, admitted.run_id, tokens=1)
-        again = runs.resumption(house.connection, admitted.run_id)
-        assert "not raised since" in again.why
-        await house.later()
-        assert house.started == [admitted.run_id]
-
-    asyncio.run(go())
-
-
-def test_a_warning_budget_stops_nobody(house):
-    async def go():
-        house.configure(asking(10, "warn"))
-        admitted = await house.ask()
-        assert "b is over its limit" in next(c for c in admitted.verdict.checks if c.name == "budget").warning
-        assert overspend(house, admitted.run_id, 1_000_000)
-
-    asyncio.run(go())
-
-
-def test_each_run_has_a_budget_of_its_own_in_the_window_run(house):
-    async def go():
-        house.configure(asking(1_000, "refuse", "run"))
+        house.configure(asking(500, "pause", "week") + '[waiting]\nroom = "1h"\n')
         first, second = await house.ask("one"), await house.ask("two")
-        assert None not in (first.launch, second.launch)
-        assert not overspend(house, first.run_id, 1_001)
-        assert overspend(house, second.run_id, 900)
+        for _ in range(7):
+            await house.later(86_400_000)
+        assert house.started == [first.run_id, second.run_id]
+
+    asyncio.run(go())
+
+
+def test_what_was_granted_is_for_the_run_that_was_asked_about(house):
+    async def go():
+        house.configure(asking(500))
+        await house.ask("fits")
+        first, second = await house.ask("one"), await house.ask("two")
+        asked = approvals.of_run(house.connection, second.run_id)
+        with house.database.transaction() as tx:
+            house.room.decide(tx, Decide(asked.id, True, asked.sha256), house.clock.now_ms())
+        await house.room.look(first=second.run_id)
+        assert house.started[1:] == [second.run_id]
+        assert runs.get(house.connection, first.run_id).state == "waiting"
+
+    asyncio.run(go())
+
+
+def test_a_run_that_waits_goes_on_waiting_when_a_place_is_missing_too(house):
+    async def go():
+        house.configure(asking() + "[engine]\nmax_runs = 1\n")
+        waits = await house.ask("asked about")
+        house.configure(asking(100_000) + "[engine]\nmax_runs = 1\n")
+        await house.ask("takes the place")
+        await house.room.look()
+        run = runs.get(house.connection, waits.run_id)
+        assert (run.state, run.waits_for) == ("waiting", "slot")
+
+    asyncio.run(go())
+
+
+def test_what_has_changed_since_it_was_approved_is_asked_anew(house):
+    template = '[template.t]\nagent = "digest"\ntask = "{}"\ninject = ["a.md"]\n'
+
+    async def go():
+        house.configure(asking() + template.format("tidy the docs"))
+        request = RunRequest(workspace=str(house.workspace), template="t", trigger="spawn")
+        admitted = await house.gate.ask(request)
+        house.configure(asking() + template.format("drop it all"))
+        house.decide(True)
+        await house.room.look()
+        run = runs.get(house.connection, admitted.run_id)
+        assert (run.state, run.waits_for, house.started) == ("waiting", "approval", [])
+        assert "has changed since" in run.why
+        assert read_question(approvals.pending(house.connection)[0].what).task == "drop it all"
+        house.decide(True)
+        house.room.look_again()
+        await house.room.look()
+        assert house.started == [admitted.run_id]
+
+    asyncio.run(go())
+
+
+def test_a_grant_of_five_hours_holds_though_the_block_begins_with_the_run(house):
+    async def go():
+        house.configure(asking(window="5h"))
+        admitted = await house.ask()
+        house.clock.at_ms += 3_600_000
+        house.decide(True)
+        await house.room.look()
+        assert house.started == [admitted.run_id]
+
+    asyncio.run(go())
+
+
+def test_a_question_that_would_not_do_any_more_is_put_anew(house):
+    """What was free when it was asked has been taken since."""
+
+    async def go():
+        house.configure(asking(600))
+        asked = await house.ask("first")
+        waits = await house.ask("second")
+        first = approvals.of_run(house.connection, waits.run_id)
+        assert asked.launch is not None
+        more = {"tokens": 600 - house.held()}
+        with house.database.transaction() as tx:
+            lines = lines_of_run(tx, runs.get(tx, asked.run_id), house.settings.config)
+            assert ledger.extend(tx, asked.run_id, lines, more, house.clock.now_ms()) == []
+        with house.database.transaction() as tx, pytest.raises(Refused, match="lacks more of budget b by now"):
+            house.room.decide(tx, Decide(first.id, True, first.sha256), house.clock.now_ms())
+        await house.later()
+        second = approvals.of_run(house.connection, waits.run_id)
+        assert (second.id > first.id, second.state) == (True, "open")
+        assert read_question(second.what).raises[0].taken == 600
+
+    asyncio.run(go())
+
+
+def test_isolated_work_of_no_job_gets_a_session_of_its_own(house):
+    async def go():
+        house.configure("")
+        spawned = await house.ask("spawned")
+        request = RunRequest(workspace=str(house.workspace), task_type="heartbeat", inject=("a.md",))
+        run = await house.gate.ask(request)
+        assert run.launch is not None
+        assert run.session_id != spawned.session_id
+
+    asyncio.run(go())
+
+
+def test_a_child_that_wants_what_its_parent_holds_is_told_so(house):
+    async def go():
+        house.configure("")
+        parent = await house.ask("parent", can_write=("notes/**",))
+        child = await house.ask("child", can_write=("notes/a.md",), parent_run_id=parent.run_id, wait=True)
+        failed = child.verdict.failed[0]
+        assert (child.waits_for, failed.name) == (None, "conflict")
+        assert "by which it is asked for" in failed.why
+        assert f"narrow the scope of run {parent.run_id}" in failed.fix
+
+    asyncio.run(go())
+
+
+def test_the_workspace_of_a_job_is_nearer_than_that_of_its_agent(house, tmp_path):
+    async def go():
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "a.md").write_text("# a\n")
+        agent = f'[agent.reader]\nadapter = "digest"\nworkspace = "{house.workspace}"\ninject = ["a.md"]\n'
+        house.configure(agent + f'[job.j]\nevery = "1h"\nagent = "reader"\nworkspace = "{other}"\n')
+        admitted = await house.gate.ask(RunRequest(workspace="~", job="j", trigger="timer"))
+        assert runs.get(house.connection, admitted.run_id).workspace == str(other)
 
     asyncio.run(go())
