@@ -101,8 +101,8 @@ def _budgets(
     drawn = list(lines_of(connection, spender, config, standing.now_ms))
     books = ledger.books(connection, [line for _, line in drawn], standing.run_id)
     limits = [
-        (line.unit, line.limit + book.granted) for (_, line), book in zip(drawn, books, strict=True) if line.enforced
-    ]
+        (line.unit, line.limit) for _, line in drawn if line.enforced
+    ]  # as declared: a grant is for what it lacks
     needs = _needs(connection, composed.request, cost, limits)
     stop = _stop(connection, composed.request)
     facts = [_budget(budget, line, book, needs, stop) for (budget, line), book in zip(drawn, books, strict=True)]

@@ -188,3 +188,17 @@ def test_it_is_told_only_to_go_on_where_its_conversation_holds_the_rest(house, c
             assert kinds_sent(house, again.id) == [("task", "go on")]
 
     asyncio.run(go())
+
+
+def test_one_approval_lets_a_stopped_run_go_on(house):
+    async def go():
+        house.configure(asking(900))
+        admitted = await house.ask()
+        assert not overspend(house, admitted.run_id, 960)
+        await end(house, admitted.run_id, tokens=960)
+        again = runs.resumption(house.connection, admitted.run_id)
+        house.decide(True)
+        await house.room.look(first=again.id)
+        assert house.started == [admitted.run_id, again.id]
+
+    asyncio.run(go())
