@@ -86,7 +86,7 @@ def _keep_waiting(
         state["expires_ms"] = _expires_ms(judged, config, wanted)
     run_id = _record(tx, composed, judged, run_id, state)
     if wanted == "approval":
-        _ask(tx, run_id, question(run_id, composed, judged.facts), now_ms, config)
+        _ask(tx, run_id, question(run_id, composed, judged.facts, resumes=judged.reuse.resume), now_ms, config)
     if new:
         text = f"{composed.route.agent} waits for {WAITING_WORDS[wanted]}  {why}"
         events.add(tx, now_ms, "waiting", text, run_id=run_id, session_id=session_id, job=composed.request.job)
@@ -123,7 +123,9 @@ def _is_another(connection: Connection, composed: Composed, judged: Judged, run_
     asked = approvals.of_run(connection, run_id) if run_id is not None else None
     if run_id is None or asked is None or asked.state != "approved":
         return False
-    return not same(read_question(asked.what), read_question(question(run_id, composed, judged.facts)))
+    return not same(
+        read_question(asked.what), read_question(question(run_id, composed, judged.facts, resumes=judged.reuse.resume))
+    )
 
 
 def _reserve(

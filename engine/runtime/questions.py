@@ -52,8 +52,8 @@ class Question(Struct, frozen=True):
 _FIGURES = ("likely_tokens", "high_tokens", "high_microusd", "raises")
 
 
-def question(run_id: int, composed: Composed, facts: Facts) -> str:
-    """The question as it is stored, JSON."""
+def question(run_id: int, composed: Composed, facts: Facts, *, resumes: bool) -> str:
+    """The question as it is stored, JSON. `resumes`: whether it goes on with its conversation."""
     route, request = composed.route, composed.request
     asked = Question(
         run_id=run_id,
@@ -61,7 +61,7 @@ def question(run_id: int, composed: Composed, facts: Facts) -> str:
         task_type=route.task_type,
         task=route.task,
         workspace=str(composed.workspace),
-        argv=composed.argv,
+        argv=composed.argv_resume if resumes and composed.argv_resume else composed.argv,
         model=route.model,
         tools=route.tools,
         inject=route.inject,

@@ -10,8 +10,9 @@ from engine.contract.outcome import EndRecord
 from engine.runtime.budget_lines import lines_of_run
 from engine.runtime.conversation import next_generation
 from engine.runtime.meter import keep_within
+from engine.runtime.questions import read_question
 from engine.runtime.settling import settle
-from state import receipts, runs
+from state import approvals, receipts, runs
 
 
 def asking(tokens=100, action="ask", window="day"):
@@ -200,5 +201,18 @@ def test_one_approval_lets_a_stopped_run_go_on(house):
         house.decide(True)
         await house.room.look(first=again.id)
         assert house.started == [admitted.run_id, again.id]
+
+    asyncio.run(go())
+
+
+def test_what_is_asked_names_the_program_that_will_run(house):
+    async def go():
+        house.configure(asking(900) + COMMAND)
+        admitted = await house.ask(agent="maker")
+        assert not overspend(house, admitted.run_id, 960)
+        await end(house, admitted.run_id, tokens=960)
+        again = runs.resumption(house.connection, admitted.run_id)
+        asked = read_question(approvals.of_run(house.connection, again.id).what)
+        assert (asked.argv, asked.resumes_run_id) == (("true", "{session}"), admitted.run_id)
 
     asyncio.run(go())
