@@ -3,12 +3,13 @@
 The arithmetic of projections and subscription windows is `engine.telemetry.metrics`; here is what it is fed with.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Struct
 
-from engine.config.model import NO_SKILLS, Budget, Config, Job
+from engine.config.model import NO_SKILLS, AdapterDefaults, Budget, Config, Job, Routed
 from engine.contract.usage import RateLimit
 from engine.runtime.budget_lines import budget_lines
 from engine.runtime.settings import job_trigger, load_in_force
@@ -295,9 +296,14 @@ def skill_board(connection: Connection | None, config: Config) -> list[SkillSetR
 
 def _users(config: Config) -> list[tuple[str, str | None]]:
     """Whoever names a skill set, agents by their bare names."""
-    others = {"job": config.job, "template": config.template, "task type": config.task_type, "adapter": config.adapter}
+    others: dict[str, Mapping[str, Routed | AdapterDefaults]] = {
+        "job": config.job,
+        "template": config.template,
+        "task type": config.task_type,
+        "adapter": config.adapter,
+    }
     users = [(name, agent.skills) for name, agent in config.agents.items()]
-    return users + [(f"{kind} {name}", one.skills) for kind, named in others.items() for name, one in named.items()]  # type: ignore[attr-defined]
+    return users + [(f"{kind} {name}", one.skills) for kind, named in others.items() for name, one in named.items()]
 
 
 def job_lane(job: Job, config: Config) -> str:

@@ -66,8 +66,11 @@ class Composed(Struct, frozen=True):
     @property
     def claimed(self) -> list[tuple[Literal["w", "r"], Scope, tuple[str, ...]]]:
         """What is claimed while it lives: what it writes and, where that is said, what it reads."""
-        both = (("w", self.scope, self.route.can_write), ("r", self.read_scope, self.route.can_read))
-        return [(mode, scope, patterns) for mode, scope, patterns in both if patterns]  # type: ignore[misc]
+        both: list[tuple[Literal["w", "r"], Scope, tuple[str, ...]]] = [
+            ("w", self.scope, self.route.can_write),
+            ("r", self.read_scope, self.route.can_read),
+        ]
+        return [one for one in both if one[2]]
 
     @property
     def assignment(self) -> str | None:

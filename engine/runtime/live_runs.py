@@ -52,14 +52,12 @@ OnEnd = Callable[[runs.Run], Awaitable[None]]
 class LiveRuns:
     """Every live run, and the task that follows it."""
 
-    def __init__(
-        self, home: Home, database: Database, settings: Settings, clock: Clock, trouble: Trouble | None = None
-    ) -> None:
+    def __init__(self, home: Home, database: Database, settings: Settings, clock: Clock, trouble: Trouble) -> None:
         self._home = home
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._trouble = trouble or Trouble(home, database, clock)
+        self._trouble = trouble
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._starts: set[asyncio.Future[None]] = set()
         self._on_end: list[OnEnd] = []
@@ -163,7 +161,7 @@ class LiveRuns:
                 return
             except LeaseLost:
                 raise
-            except Exception as error:
+            except Exception as error:  # the boundary: one run must not take the others, or the engine, with it
                 self._trouble.note(f"run {run_id}", error)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RETRY_MOST_S)

@@ -3,6 +3,7 @@
 import msgspec
 
 from engine.admission.admit import Facts
+from engine.context.compose import encoded_parts
 from engine.contract.launch import Prompt
 from engine.contract.verdict import ReceiptView, Verdict
 from engine.runtime.budget_lines import model_name
@@ -46,7 +47,7 @@ def store_receipt(tx: Connection, run_id: int, view: ReceiptView) -> None:
     """Keep what its prompt is made of, in place of what was kept before it waited."""
     kept = receipts.Receipt(
         run_id=run_id,
-        parts=_json(view.parts),
+        parts=encoded_parts(view),
         tokens=view.tokens,
         chars=view.chars,
         decided=_json(view.decided),

@@ -7,6 +7,7 @@ from engine.contract.orders import Decide, RunRequest
 from engine.runtime.gate import Gate
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.settings import Settings
+from engine.runtime.trouble import Trouble
 from engine.runtime.waiting import WaitingRoom
 from state import approvals
 from state.database import open_writer
@@ -40,7 +41,8 @@ class House:
         self.database = open_writer(self.home)
         self.settings = Settings(self.home)
         self.gate = Gate(self.home, self.database, self.settings, self.clock)
-        self.live = LiveRuns(self.home, self.database, self.settings, self.clock)
+        trouble = Trouble(self.home, self.database, self.clock)
+        self.live = LiveRuns(self.home, self.database, self.settings, self.clock, trouble)
         self.room = WaitingRoom(self.database, self.settings, self.gate, self.live, self.clock)
         self.started = []
         self.live.launch = lambda admitted: self.started.append(admitted.run_id) if admitted.launch else None
