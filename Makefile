@@ -13,7 +13,7 @@ else
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: run test check bench soak lock clean
+.PHONY: run test check bench soak clients lock clean
 
 run: $(VENV)/.ready
 	@$(VENV)/bin/qd $(ARGS)
@@ -51,10 +51,17 @@ $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 soak: $(VENV)/.ready-dev
 	QD_SOAK=1 QD_TRIALS=1000 $(PY) -m pytest -o timeout=3600 tests/state/test_ledger_machine.py tests/state/test_claims.py tests/e2e/test_races.py $(ARGS)
 
+# The agent clients of the end-to-end tests, pinned (1.2 GB): needs npm. Without them, those tests are skipped.
+clients: tests/clients/node_modules/.ready
+
+tests/clients/node_modules/.ready: tests/clients/package.json tests/clients/package-lock.json
+	cd tests/clients && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts=false
+	@touch $@
+
 # Needs uv. No index address is written.
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache

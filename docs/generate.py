@@ -5,7 +5,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from engine.config import model
+from engine.config import model, routed
 
 HERE = Path(__file__).parent
 SECTIONS = (
@@ -29,11 +29,12 @@ SECTIONS = (
 
 def config_page() -> str:
     """The text of docs/config.md."""
-    classes = {node.name: node for node in ast.parse(inspect.getsource(model)).body if isinstance(node, ast.ClassDef)}
+    modules = [ast.parse(inspect.getsource(module)).body for module in (model, routed)]
+    classes = {node.name: node for body in modules for node in body if isinstance(node, ast.ClassDef)}
     parts = [
         "# quarterdeck.toml",
         "",
-        "Generated from `engine/config/model.py`. A key that is not here is refused.",
+        "Generated from `engine/config/`. A key that is not here is refused.",
         "",
     ]
     for name in SECTIONS:

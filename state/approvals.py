@@ -30,13 +30,18 @@ class Approval(Struct, frozen=True):
     state: Literal["open", "approved", "denied", "expired", "withdrawn"]
     decided_ms: int | None
     """When it stopped being open."""
+    kind: Literal["budget", "permission"]
+    """`budget`: a run that would go over one. `permission`: what a live run's program asks."""
+    request_id: str | None
+    """How the program names what it asks."""
 
 
-def ask(tx: Connection, run_id: int, what: str, asked_ms: int, expires_ms: int) -> int:
-    """Put a question; returns its id. `what` is JSON."""
+def ask(tx: Connection, run_id: int, what: str, asked_ms: int, expires_ms: int, request_id: str | None = None) -> int:
+    """Put a question; returns its id. `what` is JSON. `request_id`: of what a live run's program asks."""
     question = {"run_id": run_id, "what": what, "sha256": hashlib.sha256(what.encode()).hexdigest()}
     times = {"asked_ms": asked_ms, "expires_ms": expires_ms}
-    return insert(tx, "approvals", {**question, **times, "state": "open"})
+    kind = {"kind": "budget" if request_id is None else "permission", "request_id": request_id}
+    return insert(tx, "approvals", {**question, **times, **kind, "state": "open"})
 
 
 def pending(connection: Connection) -> list[Approval]:
@@ -53,9 +58,21 @@ def get(connection: Connection, approval_id: int) -> Approval:
 
 
 def of_run(connection: Connection, run_id: int) -> Approval | None:
-    """The last question that was put for a run, whatever became of it."""
-    sql = "SELECT * FROM approvals WHERE run_id = ? ORDER BY id DESC LIMIT 1"
+    """The last question about a budget that was put for a run, whatever became of it."""
+    sql = "SELECT * FROM approvals WHERE run_id = ? AND kind = 'budget' ORDER BY id DESC LIMIT 1"
     return row(connection, Approval, sql, (run_id,))
+
+
+def permissions(connection: Connection, run_id: int) -> list[Approval]:
+    """All that a run's program has asked, oldest first, whatever became of it."""
+    sql = "SELECT * FROM approvals WHERE run_id = ? AND kind = 'permission' ORDER BY id"
+    return rows(connection, Approval, sql, (run_id,))
+
+
+def asked_by(connection: Connection, run_id: int, request_id: str) -> Approval | None:
+    """What a run's program has asked under this id."""
+    sql = "SELECT * FROM approvals WHERE run_id = ? AND request_id = ? ORDER BY id DESC LIMIT 1"
+    return row(connection, Approval, sql, (run_id, request_id))
 
 
 def decide(tx: Connection, approval_id: int, approve: bool, at_ms: int) -> Approval:
@@ -82,6 +99,14 @@ def withdraw(tx: Connection, run_id: int, at_ms: int) -> None:
     for asked in pending(tx):
         if asked.run_id == run_id:
             _close(tx, asked.id, "withdrawn", at_ms)
+
+
+def withdraw_one(tx: Connection, approval_id: int, at_ms: int) -> bool:
+    """Nobody need answer this one any more; False when it was not open."""
+    if get(tx, approval_id).state != "open":
+        return False
+    _close(tx, approval_id, "withdrawn", at_ms)
+    return True
 
 
 def _close(tx: Connection, approval_id: int, state: str, at_ms: int) -> None:

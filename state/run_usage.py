@@ -53,3 +53,12 @@ def logged_tokens(connection: Connection, run_id: int) -> int | None:
         (run_id,),
     ).fetchone()[0]
     return None if found is None else int(found)
+
+
+def last_by_others_ms(connection: Connection, generation_id: int, since_ms: int) -> int | None:
+    """When somebody else than a run of ours last used this conversation since then, as its log tells."""
+    sql = (
+        "SELECT max(at_ms) FROM usage WHERE generation_id = ? AND at_ms >= ? AND run_id IS NULL AND log_id IS NOT NULL"
+    )
+    found: int | None = connection.execute(sql, (generation_id, since_ms)).fetchone()[0]
+    return found

@@ -86,6 +86,18 @@ class Run(Struct, frozen=True):
     told_tokens: int
     """What it told while it was live, beyond what was held for it; until it is settled that takes room."""
     told_microusd: int
+    route: str | None
+    """What the request amounted to, as JSON."""
+    end_record: str | None
+    """How its processes ended, as JSON."""
+    sandbox: str | None
+    """What holds it to its scope: `landlock(7)`, `bwrap`, `advisory`, `off`."""
+    turns: int | None
+    """How often it asked its model, where that is told."""
+    falls_back_from: int | None
+    """The run whose model could not be reached and that this one does again."""
+    client_id: int | None
+    """The held program in which it was a turn; None: it had one of its own."""
 
     @property
     def live(self) -> bool:

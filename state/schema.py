@@ -31,6 +31,11 @@ def one_gate(db: Database) -> None:
     _execute(db, _ONE_GATE)
 
 
+def real_agents(db: Database) -> None:
+    """How a run's processes ended and what held them, programs that are kept over several turns, and what they ask."""
+    _execute(db, _REAL_AGENTS)
+
+
 _NUMBERED = {"basis": usage.BASES, "confidence": usage.CONFIDENCES}
 
 
@@ -47,7 +52,7 @@ def _execute(db: Database, statements: str) -> None:
             db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house, trusted_numbers, one_gate)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house, trusted_numbers, one_gate, real_agents)
 """Number n is at index n - 1; the database's `user_version` is the number of the last one applied."""
 
 _FIRST_HOUSE = """
@@ -342,3 +347,20 @@ INSERT INTO claims (run_id, mode, workspace, patterns, claimed_ms)
 DROP TABLE old_claims;
 """
 )
+
+_REAL_AGENTS = """
+ALTER TABLE runs ADD COLUMN route TEXT;
+ALTER TABLE runs ADD COLUMN end_record TEXT;
+ALTER TABLE runs ADD COLUMN sandbox TEXT;
+ALTER TABLE runs ADD COLUMN turns INTEGER;
+ALTER TABLE runs ADD COLUMN falls_back_from INTEGER;
+ALTER TABLE runs ADD COLUMN client_id INTEGER;
+CREATE INDEX runs_by_fallback ON runs (falls_back_from) WHERE falls_back_from IS NOT NULL;
+ALTER TABLE approvals ADD COLUMN kind TEXT NOT NULL DEFAULT 'budget';
+ALTER TABLE approvals ADD COLUMN request_id TEXT;
+CREATE TABLE clients (
+    id INTEGER PRIMARY KEY, generation_id INTEGER NOT NULL REFERENCES generations (id), spec TEXT NOT NULL,
+    started_ms INTEGER NOT NULL, offset INTEGER NOT NULL, ended_ms INTEGER
+) STRICT;
+CREATE INDEX clients_live ON clients (generation_id) WHERE ended_ms IS NULL;
+"""

@@ -6,6 +6,7 @@ generations that an operator thinks of as one; managed or observed is a property
 
 from msgspec import Struct
 
+from state import moving
 from state.database import Connection, insert, row, rows
 from state.errors import NotFound
 
@@ -260,25 +261,105 @@ def observe(
         return generation_id
     generation_id, session_id, read = found
     if not by_name:
-        tx.execute(
-            "UPDATE sessions SET last_active_ms = CASE WHEN ? THEN max(last_active_ms, ?) ELSE ? END,"
-            " title = coalesce(title, ?), workspace = coalesce(workspace, ?), created_ms = min(created_ms, ?)"
-            " WHERE id = ?",
-            (read, last_active_ms, last_active_ms, title, workspace, started_ms or last_active_ms, session_id),
-        )
-        tx.execute(
-            "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?), read = 1,"
-            " started_ms = iif(reason = 'observed', min(started_ms, ?), started_ms),"
-            " forked_from = coalesce(forked_from, ?), context_tokens = coalesce(?, context_tokens),"
-            " context_window = coalesce(?, context_window) WHERE id = ?",
-            (
-                model,
-                workspace,
-                started_ms or last_active_ms,
-                forked_from,
-                context_tokens,
-                context_window,
-                generation_id,
-            ),
+        _learn(
+            tx,
+            generation_id,
+            session_id,
+            bool(read),
+            last_active_ms=last_active_ms,
+            started_ms=started_ms,
+            workspace=workspace,
+            title=title,
+            model=model,
+            forked_from=forked_from,
+            context_tokens=context_tokens,
+            context_window=context_window,
         )
     return int(generation_id)
+
+
+def _learn(
+    tx: Connection,
+    generation_id: int,
+    session_id: int,
+    read: bool,
+    *,
+    last_active_ms: int,
+    started_ms: int | None,
+    workspace: str | None,
+    title: str | None,
+    model: str | None,
+    forked_from: str | None,
+    context_tokens: int | None,
+    context_window: int | None,
+) -> None:
+    """What a log tells of a conversation that is known; `read`: its rows had told of it before."""
+    tx.execute(
+        "UPDATE sessions SET last_active_ms = CASE WHEN ? THEN max(last_active_ms, ?) ELSE ? END,"
+        " title = coalesce(title, ?), workspace = coalesce(workspace, ?), created_ms = min(created_ms, ?)"
+        " WHERE id = ?",
+        (read, last_active_ms, last_active_ms, title, workspace, started_ms or last_active_ms, session_id),
+    )
+    tx.execute(
+        "UPDATE generations SET model = coalesce(?, model), workspace = coalesce(workspace, ?), read = 1,"
+        " started_ms = iif(reason = 'observed', min(started_ms, ?), started_ms),"
+        " forked_from = coalesce(forked_from, ?), context_tokens = coalesce(?, context_tokens),"
+        " context_window = coalesce(?, context_window) WHERE id = ?",
+        (
+            model,
+            workspace,
+            started_ms or last_active_ms,
+            forked_from,
+            context_tokens,
+            context_window,
+            generation_id,
+        ),
+    )
+
+
+def take_over(tx: Connection, generation_id: int, source: str, provider_home: str, provider_id: str) -> None:
+    """Note the id that a provider has chosen for the conversation of our generation.
+
+    `source`: whose logs tell of it, `OURS` when nobody knows. When its client's log was read before that was known,
+    what has been observed under this id becomes our generation's, as if it had always been. Where another generation of
+    ours has this id already, it stays that one's.
+    """
+    ours = generation(tx, generation_id)
+    named = "SELECT id FROM generations WHERE source = ? AND provider_home = ? AND provider_id = ? AND id != ?"
+    if tx.execute(named, (ours.source, ours.provider_home, provider_id, generation_id)).fetchone() is not None:
+        return
+    observed = tx.execute(named, (source, provider_home, provider_id, generation_id)).fetchone()
+    if observed is None and source == OURS:  # a program of a protocol, which may keep a log all the same
+        anyone = "SELECT id FROM generations WHERE source != ? AND provider_id = ? AND id != ?"
+        observed = tx.execute(anyone, (OURS, provider_id, generation_id)).fetchone()
+    if observed is not None:
+        _merge(tx, generation(tx, observed[0]), ours)
+    tx.execute("UPDATE generations SET provider_id = ? WHERE id = ?", (provider_id, generation_id))
+
+
+def _merge(tx: Connection, observed: Generation, ours: Generation) -> None:
+    """All that is known of an observed conversation becomes our generation's; nothing of the other is left."""
+    session = get(tx, observed.session_id)
+    if observed.read:
+        _learn(
+            tx,
+            ours.id,
+            ours.session_id,
+            bool(ours.read),
+            last_active_ms=session.last_active_ms,
+            started_ms=observed.started_ms,
+            workspace=observed.workspace,
+            title=session.title,
+            model=observed.model,
+            forked_from=observed.forked_from,
+            context_tokens=observed.context_tokens,
+            context_window=observed.context_window,
+        )
+    for table in ("runs", "clients"):
+        tx.execute(f"UPDATE {table} SET generation_id = ? WHERE generation_id = ?", (ours.id, observed.id))
+    moving.move(tx, observed.id, ours.id)
+    tx.execute("DELETE FROM generations WHERE id = ?", (observed.id,))
+    if not generations(tx, session.id):
+        for table in ("runs", "events"):
+            tx.execute(f"UPDATE {table} SET session_id = ? WHERE session_id = ?", (ours.session_id, session.id))
+        tx.execute("DELETE FROM sessions WHERE id = ?", (session.id,))

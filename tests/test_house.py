@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import msgspec
@@ -13,26 +12,15 @@ from engine.config import model
 ROOT = Path(__file__).parents[1]
 CODE = sorted(path for room in ("state", "engine", "tui") for path in (ROOT / room).rglob("*.py"))
 LONGEST = 400
-ONE_FILE_BY_NEED = ROOT / "engine" / "execution" / "keeper.py"
-"""Started with -I -S, from the standard library only: it can import no neighbour."""
 
 
 def test_files_are_small():
-    long = {
-        str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in CODE if path != ONE_FILE_BY_NEED
-    }
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in CODE}
     assert {name: lines for name, lines in long.items() if lines > LONGEST} == {}
 
 
 def test_every_file_says_what_it_is_for():
     assert [path for path in CODE if not ast.get_docstring(ast.parse(path.read_text()))] == []
-
-
-def test_the_keeper_needs_no_neighbour():
-    tree = ast.parse(ONE_FILE_BY_NEED.read_text())
-    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    assert [name for name in names if name.partition(".")[0] not in sys.stdlib_module_names] == []
 
 
 def test_nothing_is_left_for_later():

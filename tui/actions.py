@@ -17,6 +17,7 @@ Context = Literal[
     "session",
     "run",
     "inbox",
+    "talk",
     "skill",
     "page",
     "sheet",
@@ -93,8 +94,37 @@ ACTIONS: tuple[Action, ...] = (
         ("overview",),
         first=True,
     ),
-    Action("approve", "y", "approve", "approve exactly what is shown", "act", ("inbox",), True, writes=True),
-    Action("deny", "n", "deny", "deny it: the run is refused", "act", ("inbox",), True, writes=True),
+    Action(
+        "talk",
+        "t",
+        "talk",
+        "say something in the session, and read the answer as it comes",
+        "act",
+        ("sessions", "session"),
+        writes=True,
+        first=True,
+    ),
+    Action(
+        "attach",
+        "a",
+        "attach",
+        "open the agent's own program on the conversation, here, until you leave it",
+        "act",
+        ("sessions", "session"),
+        writes=True,
+    ),
+    Action("say", "enter", "say it", "say what the line says", "act", ("talk",), writes=True),
+    Action("approve", "y", "approve", "approve exactly what is shown", "act", ("inbox", "talk"), True, writes=True),
+    Action(
+        "deny",
+        "n",
+        "deny",
+        "deny it: a run that waits is refused, a live one is told no",
+        "act",
+        ("inbox", "talk"),
+        True,
+        writes=True,
+    ),
     Action("allow", "y", "allow", "allow the skill exactly as it is shown", "act", ("skill",), True, writes=True),
     Action(
         "reset",
@@ -115,6 +145,17 @@ ACTIONS: tuple[Action, ...] = (
         ("sessions", "session", "runs", "run"),
         True,
         writes=True,
+    ),
+    Action(
+        "stop",
+        "ctrl+x",
+        "stop run",
+        "end the live run, or withdraw the one that waits",
+        "act",
+        ("talk",),
+        True,
+        writes=True,
+        first=True,
     ),
     Action("fire", "f", "fire now", "run the job now, beside its schedule", "act", ("jobs",), writes=True),
     Action("pause", "p", "pause", "pause the job, or let it go on", "act", ("jobs",), writes=True),
@@ -201,6 +242,15 @@ ACTIONS: tuple[Action, ...] = (
         shown=False,
     ),
     Action("other", "tab", "list, question", "from the list to the question, and back", "find", ("inbox",), first=True),
+    Action(
+        "other",
+        "tab",
+        "read, answer",
+        "from the line to what was said, where y and n answer, and back",
+        "find",
+        ("talk",),
+        first=True,
+    ),
     Action("cursor(-1)", "up,k", "up", "one row up", "move", ("table",), shown=False),
     Action("cursor(1)", "down,j", "down", "one row down", "move", ("table",), shown=False),
     Action("page(-1)", "pageup,ctrl+b", "page up", "one screenful up", "move", ("table", "page"), shown=False),
@@ -250,6 +300,14 @@ ACTIONS: tuple[Action, ...] = (
         "console",
         ("overview", "session", "run", "inbox", "skill", "help", "result", "sheet", "spawn", "confirm", "prompt"),
     ),
+    Action(
+        "back",
+        "escape",
+        "interrupt/back",
+        "have the run leave its turn; again: leave the screen, the run goes on",
+        "console",
+        ("talk",),
+    ),
     Action("prompt", "colon", "go", "type any qd verb, or the name of a pane", "console", ("app",), first=True),
     Action("help", "question_mark", "keys", "this page", "console", ("app",), first=True),
     Action("leave", "q,ctrl+c", "quit", "leave the console; what runs goes on", "console", ("app",)),
@@ -275,49 +333,6 @@ KEY_NAMES = {
     "pagedown": "pgdn",
 }
 """How a key is written where Textual's name for it is longer."""
-
-SESSION_LETTERS = (
-    ("!", "needs me: its run waits for your word, press i"),
-    (">", "working"),
-    ("z", "waiting on its own timer, or for a claim, a place, or room in a budget"),
-    (".", "idle"),
-    ("o", "observed: another tool's session, watched and counted, not gated"),
-)
-SLOT_LETTERS = (
-    ("v", "finished"),
-    ("f", "failed"),
-    ("r", "refused by the gate"),
-    ("m", "missed: no engine ran"),
-    ("o", "overlap: the run before it was still going"),
-    ("p", "paused"),
-    ("i", "interrupted"),
-    (">", "running"),
-    ("!", "its run waits for your word"),
-    ("z", "its run waits for a claim, a place, or room in a budget"),
-)
-SESSION_FIGURES = (
-    ("ctx", "context fill: its last response against its model's window"),
-    ("cache", "part of all input that was read from the cache"),
-    ("^ v =", "rising, falling, steady over the last responses; no mark where they are few or old"),
-    ("tok/h", "tokens of the last hour"),
-    ("$0.83+", "a part of it has no price"),
-    ("-", "unknown, which is not zero"),
-)
-BUDGET_FIGURES = (
-    ("#", "spent"),
-    ("_", "reserved by a live run"),
-    (".", "free"),
-    ("> 18:40", "runs out then, before its window ends"),
-    ("~52.0k", "what its window will likely hold at its end: the pace of late for an hour, then that of past days"),
-    ("ok", "nothing more to come, as things go"),
-    ("per run", "each run has this limit for itself"),
-    ("action", "what happens to a run that does not fit: warn, ask (you), refuse, or pause (it waits for room)"),
-    ("resets 14:05", "a provider's own window, as its client logged it; looked at only"),
-    ("ends 14:00", "Claude's block of five hours, counted from its logs, which tell no limit"),
-    ("2 h old", "nothing has been logged since"),
-    ("burn", "tokens per minute; what is five minutes old weighs half"),
-)
-JOB_LETTERS = ((">", "running"), (".", "scheduled"), ("p", "paused"), ("! z", "its run waits, as below"))
 
 
 def of(context: Context) -> tuple[Action, ...]:
@@ -360,7 +375,7 @@ def permit(app: Any, contexts: tuple[Context, ...], name: str) -> bool | None:
         action = find(context, name)
         if action is None:
             continue
-        if action.first and app.typing and context not in ("sheet", "spawn"):
+        if action.first and app.typing and context not in ("sheet", "spawn", "talk"):
             return False
         if action.writes and not app.can_order:
             return None

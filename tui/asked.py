@@ -7,19 +7,21 @@ that of the file as it was read for the page.
 import hashlib
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import DecodeError, Struct
 
-from state import approvals, skills
+from state import approvals, runs, skills
 from state.errors import QuarterdeckError
 from tui.clean import clean, clean_record, clean_whole
 
 if TYPE_CHECKING:
-    from engine.runtime.questions import Question
+    from engine.runtime.questions import Permission, Question
     from tui.views import Gone, Reading
 
 HASH_SHOWN = 12
+
+Told = TypeVar("Told")
 
 
 class Asked(Struct, frozen=True):
@@ -28,13 +30,19 @@ class Asked(Struct, frozen=True):
     id: int
     run_id: int
     question: "Question | None"
-    """Cleaned; None when the stored value cannot be read: then it cannot be approved either."""
+    """Cleaned; None when it is no such question, or cannot be read."""
+    permission: "Permission | None"
+    """The same of what a live run's program asks."""
     task: tuple[str, ...]
     """All of it, line by line, cleaned."""
     workspace: str
     """Whole and cleaned, like all that is told apart below."""
     argv: str
     """As a shell would be given it; empty where the agent has its own."""
+    wants: tuple[str, ...]
+    """All that a live run's program wants to do, line by line."""
+    path: str
+    """The one file that it wants to write; empty where it is not that."""
     inject: tuple[str, ...]
     can_write: tuple[str, ...]
     asked_ms: int
@@ -43,6 +51,11 @@ class Asked(Struct, frozen=True):
     """Of the stored value."""
     length: int
     """Of the stored value, in bytes."""
+
+    @property
+    def readable(self) -> bool:
+        """What cannot be read cannot be approved either."""
+        return self.question is not None or self.permission is not None
 
 
 class SkillPage(Struct, frozen=True):
@@ -63,24 +76,40 @@ class SkillPage(Struct, frozen=True):
 
 def inbox(reading: "Reading") -> tuple[Asked, ...]:
     """Every open question, oldest first."""
-    return tuple(_asked(row) for row in approvals.pending(reading.connection))
+    return tuple(asked_of(row) for row in approvals.pending(reading.connection))
 
 
-def _asked(row: approvals.Approval) -> Asked:
-    from engine.runtime.questions import read_question
+def asking_sessions(reading: "Reading") -> frozenset[int]:
+    """Those whose live run waits for an answer."""
+    asked = [row.run_id for row in approvals.pending(reading.connection) if row.kind == "permission"]
+    sessions = (runs.get(reading.connection, run_id).session_id for run_id in asked)
+    return frozenset(session for session in sessions if session is not None)
 
+
+def asked_of_run(reading: "Reading", run_id: int) -> tuple[Asked, ...]:
+    """What a live run's program asks now."""
+    found = approvals.permissions(reading.connection, run_id)
+    return tuple(asked_of(row) for row in found if row.state == "open")
+
+
+def asked_of(row: approvals.Approval) -> Asked:
+    """A question as it is shown, of whichever kind."""
+    from engine.runtime.questions import read_permission, read_question
+
+    permission = _decoded(read_permission, row.what) if row.kind == "permission" else None
+    told = _decoded(read_question, row.what) if row.kind == "budget" else None
+    known: Question | Permission | None = told or permission
     stored = row.what.encode()
-    try:
-        told = read_question(row.what)
-    except (DecodeError, UnicodeError):
-        told = None
     return Asked(
         id=row.id,
         run_id=row.run_id,
         question=None if told is None else clean_record(told),
-        task=tuple(clean_whole(told.task)) if told else tuple(clean_whole(row.what)),
-        workspace=_whole(told.workspace) if told else "",
+        permission=None if permission is None else clean_record(permission),
+        task=tuple(clean_whole(row.what if known is None else known.task)),
+        workspace=_whole(known.workspace) if known else "",
         argv=shlex.join(map(_whole, told.argv)) if told else "",
+        wants=tuple(clean_whole(permission.what)) if permission else (),
+        path=_whole(permission.path or "") if permission else "",
         inject=tuple(map(_whole, told.inject)) if told else (),
         can_write=tuple(map(_whole, told.can_write)) if told else (),
         asked_ms=row.asked_ms,
@@ -88,6 +117,13 @@ def _asked(row: approvals.Approval) -> Asked:
         sha256=hashlib.sha256(stored).hexdigest(),
         length=len(stored),
     )
+
+
+def _decoded(read: Callable[[str], Told], text: str) -> Told | None:
+    try:
+        return read(text)
+    except (DecodeError, UnicodeError):
+        return None
 
 
 def _whole(text: str) -> str:

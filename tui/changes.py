@@ -10,6 +10,7 @@ from textual.message import Message
 from state.events import Event, Notice
 from state.runs import Run
 from tui.asked import Asked
+from tui.talks import Talk
 from tui.views import BudgetBoard, EngineStatus, Gone, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
 
 
@@ -77,7 +78,7 @@ class ConfigChanged(Message):
 class DetailChanged(Message):
     """What a detail screen asked for with `watch`."""
 
-    detail: SessionDetail | RunDetail | Gone
+    detail: SessionDetail | RunDetail | Talk | Gone
 
 
 @dataclass

@@ -63,6 +63,16 @@ class Link:
         """Ask the engine for something. Posts OrderAnswered or OrderFailed."""
         _in_thread(lambda: self._guarded(kind, lambda: self._order(kind, body), done, failed))
 
+    def attach_run(self, session_id: int, done: Done) -> None:
+        """Ask for a run that gets this terminal. Posts OrderAnswered, with what is to be started, or OrderFailed."""
+
+        def begin() -> Any:
+            from tui.attach import begin
+
+            return begin(self._home, session_id)
+
+        _in_thread(lambda: self._guarded("attach", begin, done, None))
+
     def put_entry(
         self, section: str, name: str, values: Mapping[str, Any], done: Done | None = None, failed: Failed | None = None
     ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.message import Message
 
-from engine.contract.orders import AllowSkill, Decide, ResetSession, StopRun
+from engine.contract.orders import AllowSkill, Decide, Interrupt, ResetSession, StopRun
 from tui import messages
 from tui.asked import HASH_SHOWN, SkillPage, skill_page
 from tui.clean import clean_block
@@ -17,6 +17,7 @@ from tui.theme import Palette, Tone
 from tui.views import Gone, SessionDetail, session_detail
 
 if TYPE_CHECKING:
+    from tui.attach import Ready
     from tui.feed import Feed
     from tui.link import Link
     from tui.screens.overview import Overview
@@ -73,6 +74,33 @@ class Opening(App[int]):
 
         await self.open_screen(RunScreen(self.palette, message.run_id))
 
+    async def on_talk_asked(self, message: asked.TalkAsked) -> None:
+        from tui.screens.talk import TalkScreen
+
+        await self.open_screen(TalkScreen(self.palette, message.session_id))
+
+    def on_attach_asked(self, message: asked.AttachAsked) -> None:
+        """The engine is asked first: it may be refused, like every run."""
+        if self.is_headless:
+            self.flash("there is no terminal here to hand over", "bad")
+            return
+        self.flash(f"session {message.session_id} is being opened in its own program")
+        self.link.attach_run(message.session_id, lambda ready: self.call_next(self._give_terminal, ready))
+
+    def _give_terminal(self, ready: "Ready") -> None:
+        """The whole console waits: the terminal is somebody else's."""
+        from tui.attach import hand_over
+
+        with self.suspend():
+            goes_on = hand_over(ready)
+        if not goes_on:
+            self.exit(0)
+        self.flash(f"run {ready.run_id} has given the terminal back: what it used comes from its client's log")
+
+    def on_interrupt_asked(self, message: asked.InterruptAsked) -> None:
+        said = f"run {message.run_id} is asked to leave its turn; esc leaves the screen, ctrl+x ends the run"
+        self.link.order("interrupt", Interrupt(run_id=message.run_id), lambda _: self.flash(said))
+
     async def on_inbox_asked(self, _: asked.InboxAsked) -> None:
         from tui.screens.inbox import InboxScreen
 
@@ -81,11 +109,10 @@ class Opening(App[int]):
 
     def on_decision_asked(self, message: asked.DecisionAsked) -> None:
         """The order says which question was looked at: another one by now is not answered by it."""
-        word = "approved" if message.approve else "denied"
 
         def decide(_: str) -> None:
             body = Decide(approval_id=message.approval_id, approve=message.approve, sha256=message.sha256)
-            self.link.order("decide", body, lambda answer: self.flash(f"run {answer['run']} is {word}"))
+            self.link.order("decide", body, lambda _: self.flash(message.said))
 
         self._confirm(message.title, message.what, decide)
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from engine.contract.outcome import Stop
+from engine.contract.outcome import EndRecord, Stop
 from engine.contract.verdict import CacheBreak, Check, Estimate, ReceiptPart
 from engine.runtime.lease import holder
 from engine.scopes.violations import Changes
-from state import board, events, ledger, receipts, responses, runs, sessions, skills, slots
+from state import board, events, fallbacks, ledger, receipts, responses, runs, sessions, skills, slots
 from state.database import Connection
 from state.errors import NotFound
 from state.home import Home
 from state.spend import Span, totals
+from tui.asked import Asked, asked_of_run, asking_sessions
 from tui.clean import clean, clean_block, clean_record
 from tui.reported import RawUsage, reported
 from tui.text import HOUR_MS
@@ -153,6 +154,12 @@ class RunDetail(Struct, frozen=True):
     """The runs that it asked for, as far back as runs are listed."""
     next_run: int | None = None
     """The run that goes on with it."""
+    again: int | None = None
+    """The run that does it again with another model."""
+    end: EndRecord | None = None
+    """How its processes ended."""
+    asks: tuple[Asked, ...] = ()
+    """What it waits to be allowed."""
 
 
 class Gone(Struct, frozen=True):
@@ -170,6 +177,7 @@ def session_board(reading: Reading) -> SessionBoard:
     newest = {row.last_run_id: row.id for row in rows}
     held_up = {newest[run.id]: run for run in runs.waiting(reading.connection) if run.id in newest}
     asking = frozenset(session for session, run in held_up.items() if run.waits_for == "approval")
+    asking |= asking_sessions(reading)
     timed = frozenset(row.id for row in rows if row.job is not None and row.job in enabled)
     return SessionBoard(
         rows=tuple(clean_record(row) for row in rows),
@@ -318,6 +326,9 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         stop=_decoded(run.stop_reason, Stop),
         children=_children(connection, run.id),
         next_run=following.id if following else None,
+        again=fallbacks.successor(connection, run.id),
+        end=_decoded(run.end_record, EndRecord),
+        asks=asked_of_run(reading, run.id) if run.live else (),
         usage=tuple(clean_record(row) for row in responses.of_run(connection, run.id)),
         raw=reported(run.raw_usage),
         held=ledger.held_by(connection, run.id, "tokens") or 0,

@@ -5,6 +5,7 @@ It is told what it may know in its environment, and may tell what it uses, while
 """
 
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Iterable
@@ -14,8 +15,20 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from engine.config.params import fill
-from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Part, Prompt, RunUsage
+from engine.adapters.tape import Tape, last_line
+from engine.config.params import fill, names_in
+from engine.contract.launch import (
+    AdapterRequest,
+    AdapterResult,
+    Launch,
+    Part,
+    Prompt,
+    Reader,
+    RunUsage,
+    Speech,
+    Wanted,
+)
+from engine.contract.progress import Said
 from state.errors import Refused
 
 USAGE_FILE = "usage.jsonl"
@@ -29,7 +42,6 @@ _CHUNK = 256 * 1024
 _TAIL = 64
 _MOST_KEPT = 256
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WHY_CHARS = 200
 
 _Tokens = Annotated[int, Meta(ge=0, le=10**9)]
 _Cost = Annotated[int, Meta(ge=0, le=10**12)]
@@ -61,6 +73,10 @@ class CommandAdapter:
 
     name = "command"
     free = False
+    source: str | None = None
+    provider = ""
+    key_env: str | None = None
+    speech: Speech | None = None
 
     def __init__(self) -> None:
         self._readings: dict[tuple[int, int, str], _Reading] = {}
@@ -116,11 +132,60 @@ class CommandAdapter:
             if len(self._readings) > _MOST_KEPT:
                 del self._readings[next(iter(self._readings))]
 
-    def result(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> AdapterResult:
-        text = stdout.decode(errors="replace")
-        if exit_code == 0:
-            return AdapterResult(text, ok=True)
-        return AdapterResult(text, ok=False, why=_why(stderr, exit_code))
+    def lacks(self, wanted: Wanted) -> tuple[str, str]:
+        return lacks_program(wanted)
+
+    def overhead_tokens(self, wanted: Wanted) -> int:
+        """What a command sends to whom is its own business; what it is known to send is declared."""
+        return 0
+
+    def reader(self, folder: Path, start: int = 0) -> Reader:
+        return CommandReader(self, folder, start)
+
+
+class CommandReader:
+    """Its output is its answer, and what it used is in its usage file."""
+
+    turns = 0
+
+    def __init__(self, adapter: CommandAdapter, folder: Path, start: int) -> None:
+        self._adapter = adapter
+        self._folder = folder
+        self._tape = Tape(folder / "stdout.log", start)
+        self.usage: RunUsage | None = None
+
+    @property
+    def offset(self) -> int:
+        return self._tape.offset
+
+    def poll(self) -> tuple[Said, ...] | None:
+        self.usage = self._adapter.used(self._folder)
+        chunk = self._tape.text()
+        return (Said(chunk.decode(errors="replace")),) if chunk else None
+
+    def result(self, exit_code: int | None) -> AdapterResult:
+        try:
+            text = (self._folder / "stdout.log").read_bytes().decode(errors="replace")
+        except OSError:  # it never started, or its folder is gone
+            text = ""
+        why = "" if exit_code == 0 else _why(last_line(self._folder / "stderr.log"), exit_code)
+        return AdapterResult(text, ok=exit_code == 0, why=why, usage=self._adapter.used(self._folder), streamed=True)
+
+
+def lacks_program(wanted: Wanted) -> tuple[str, str]:
+    """Why a declared command cannot be started, and what to do; empty when it can."""
+    if not wanted.argv:
+        return "it has no program to run", "give one after --"
+    values = argv_values(wanted.model, wanted.tools, "", wanted.workspace)
+    named = names_in((*wanted.argv, *wanted.argv_resume))
+    lacking = [name for name in named if name in ("model", "tools") and name not in values]
+    if lacking:
+        why = f"its argv names {{{lacking[0]}}}, and nothing says which"
+        return why, f"declare {lacking[0]} for it or its task type"
+    program = wanted.argv[0]
+    if shutil.which(program) is None and not (Path(wanted.workspace) / program).is_file():
+        return f"there is no program '{program}' on the engine's PATH", "give its full path"
+    return "", ""
 
 
 def as_text(prompt: Prompt) -> str:
@@ -208,7 +273,6 @@ def _decoded(line: bytes) -> _Told | None:
         return None
 
 
-def _why(stderr: bytes, exit_code: int | None) -> str:
-    last = stderr.decode(errors="replace").strip().rpartition("\n")[2][:_WHY_CHARS]
+def _why(last: str, exit_code: int | None) -> str:
     how = "ended by a signal" if exit_code is None else f"exited with code {exit_code}"
     return f"{how}: {last}" if last else how

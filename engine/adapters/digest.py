@@ -10,7 +10,8 @@ import msgspec
 
 import engine
 from engine.adapters.digest_program import NO_CONVERSATION
-from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Prompt, RunUsage
+from engine.adapters.tape import STEP_BYTES, last_line
+from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Prompt, Reader, RunUsage, Speech, Wanted
 
 _GLOB = frozenset("*?[]{}!")
 
@@ -31,6 +32,10 @@ class DigestAdapter:
 
     name = "digest"
     free = True
+    source: str | None = None
+    provider = "local"
+    key_env: str | None = None
+    speech: Speech | None = None
 
     def resumes(self, argv_resume: tuple[str, ...]) -> bool:
         """Its conversations are files of ours."""
@@ -50,22 +55,52 @@ class DigestAdapter:
             argv += [f"--workspace={request.workspace}", f"--write={target}"]
         return Launch(tuple(argv), _job(request.prompt), {"PYTHONPATH": str(Path(engine.__file__).parent.parent)})
 
-    def used(self, folder: Path) -> RunUsage | None:
-        """It tells with its answer: it is over in an instant."""
-        return None
+    def lacks(self, wanted: Wanted) -> tuple[str, str]:
+        if not wanted.inject:
+            return "it reads the files that are injected, and none is named", "name a file to inject"
+        if wanted.model is not None:
+            return f"it needs no model, and {wanted.model} is asked for", "leave the model out, or take another agent"
+        return ("it takes no program", "leave out what follows --") if wanted.argv else ("", "")
 
-    def result(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> AdapterResult:
+    def overhead_tokens(self, wanted: Wanted) -> int:
+        """It sends nothing to anybody."""
+        return 0
+
+    def reader(self, folder: Path, start: int = 0) -> Reader:
+        return DigestReader(folder)
+
+
+class DigestReader:
+    """It tells everything with its answer: it is over in an instant."""
+
+    usage: RunUsage | None = None
+    turns = 0
+    offset = 0
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def poll(self) -> None:
+        """Nothing before its end."""
+
+    def result(self, exit_code: int | None) -> AdapterResult:
         try:
-            answer = msgspec.json.decode(stdout, type=_Answer)
-        except msgspec.MsgspecError:
-            return AdapterResult("", ok=False, why=_crashed(stderr, exit_code))
+            with (self._folder / "stdout.log").open("rb") as file:
+                answer = msgspec.json.decode(file.read(STEP_BYTES), type=_Answer)
+        except (OSError, msgspec.MsgspecError):
+            return AdapterResult("", ok=False, why=self._crashed(exit_code))
         if exit_code != 0 or answer.usage is None:
-            why = answer.error or _crashed(stderr, exit_code)
+            why = answer.error or self._crashed(exit_code)
             refused = exit_code == NO_CONVERSATION
             return AdapterResult("", False, why, RunUsage(0, 0, cost_microusd=0), resume_refused=refused)
         usage = RunUsage(answer.usage.input_tokens, answer.usage.output_tokens, cost_microusd=0)
         raw = msgspec.json.encode(answer.usage).decode()
         return AdapterResult(answer.text, ok=True, usage=usage, raw_usage=raw)
+
+    def _crashed(self, exit_code: int | None) -> str:
+        last = last_line(self._folder / "stderr.log")
+        how = "ended by a signal" if exit_code is None else f"exited with code {exit_code}"
+        return f"the digest {how} without an answer" + (f": {last}" if last else "")
 
 
 def _job(prompt: Prompt) -> str:
@@ -84,9 +119,3 @@ def _target(request: AdapterRequest) -> str | None:
     if not path or path.endswith("/") or _GLOB & set(path) or Path(request.workspace, path).is_dir():
         return None
     return path
-
-
-def _crashed(stderr: bytes, exit_code: int | None) -> str:
-    last = stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]
-    how = "ended by a signal" if exit_code is None else f"exited with code {exit_code}"
-    return f"the digest {how} without an answer" + (f": {last}" if last else "")

@@ -2,12 +2,25 @@
 
 import difflib
 
+from engine.adapters.acp import AcpAdapter
+from engine.adapters.claude_code import ClaudeCodeAdapter
+from engine.adapters.codex import CodexAdapter
 from engine.adapters.command import CommandAdapter
 from engine.adapters.digest import DigestAdapter
+from engine.adapters.models import ANTHROPIC, OLLAMA, OPENAI
 from engine.contract.launch import Adapter
 from state.errors import NotFound
 
-_ALL: tuple[Adapter, ...] = (DigestAdapter(), CommandAdapter())
+_ALL: tuple[Adapter, ...] = (
+    DigestAdapter(),
+    CommandAdapter(),
+    ClaudeCodeAdapter(),
+    CodexAdapter(),
+    AcpAdapter(),
+    ANTHROPIC,
+    OPENAI,
+    OLLAMA,
+)
 ADAPTERS: dict[str, Adapter] = {one.name: one for one in _ALL}
 
 

@@ -9,6 +9,9 @@ from engine.admission.words import dollars, many
 from engine.config.durations import say
 from engine.contract.verdict import Check, Estimate, Verdict, WaitsFor
 
+GRACE_MAX_S = 300.0
+"""Between asking a run to end and ending it: what has met its deadline or its budget uses more meanwhile."""
+
 
 class ClashFacts(Struct, frozen=True):
     """A path that this run and a live one would both touch."""
@@ -52,6 +55,12 @@ class Facts(Struct, frozen=True):
     task_type: str
     scope_paths: tuple[str, ...]
     scope_problems: tuple[str, ...]
+    sandbox: str
+    """What holds it to its scope: `landlock(7)`, `bwrap`, `advisory`, `off`."""
+    sandbox_loose: tuple[str, ...]
+    """Where more than its scope may be written."""
+    sandbox_problem: tuple[str, str]
+    """Why it cannot be held as it must be, and what to do; empty when it can."""
     inject_names: tuple[str, ...]
     inject_problems: tuple[tuple[str, str], ...]
     """Each what is wrong, and what to do."""
@@ -73,7 +82,10 @@ class Facts(Struct, frozen=True):
     clashes: tuple[ClashFacts, ...]
     timeout_s: float
     timeout_max_s: float
+    grace_s: float
     place: Place
+    asks: bool = False
+    """Its program asks the operator before it writes outside of its scope."""
 
 
 def admit(facts: Facts) -> Verdict:
@@ -121,9 +133,22 @@ def _scope(facts: Facts) -> Check:
             else "within a name use * and ?, for whole folders **: src/**/*.py"
         )
         return Check("scope", False, "; ".join(facts.scope_problems), fix)
-    if not facts.scope_paths:
-        return Check("scope", True, "writes nothing in the workspace (advisory)")
-    return Check("scope", True, f"{many(len(facts.scope_paths), 'path')} to write, inside the workspace (advisory)")
+    if facts.sandbox_problem[0]:
+        return Check("scope", False, *facts.sandbox_problem)
+    paths = f"{many(len(facts.scope_paths), 'path')} to write, inside the workspace" if facts.scope_paths else ""
+    if facts.asks:
+        why = f"{paths or 'writes in the workspace'}, and asks you about {'the rest of it' if paths else 'each'}"
+    else:
+        why = paths or "writes nothing in the workspace"
+    return Check("scope", True, "; ".join((f"{why}, {_held(facts.sandbox)}", *facts.sandbox_loose)))
+
+
+def _held(sandbox: str) -> str:
+    if sandbox == "advisory":
+        return "advisory: this kernel has no Landlock"
+    if sandbox == "off":
+        return "checked afterwards: its sandbox is off"
+    return f"enforced by {sandbox}"
 
 
 def _inject(facts: Facts) -> Check:
@@ -220,6 +245,9 @@ def _timeout(facts: Facts) -> Check:
     if facts.timeout_s > facts.timeout_max_s:
         why = f"{say(facts.timeout_s)} is over the maximum of {longest}"
         return Check("timeout", False, why, "give a shorter one")
+    if facts.grace_s > GRACE_MAX_S:
+        why = f"a grace of {say(facts.grace_s)} is over the maximum of {say(GRACE_MAX_S)}"
+        return Check("timeout", False, why, "give it a shorter grace")
     return Check("timeout", True, f"{say(facts.timeout_s)}, at most {longest}")
 
 

@@ -3,14 +3,15 @@
 A key that is not here is refused, and every key that is here is read somewhere.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from engine.config.durations import seconds
+from engine.config.routed import SHIPPED, Lane, Routed, TaskType
 
-Lane = Literal["main", "isolated"]
+AdapterName = Literal["digest", "command", "claude_code", "codex", "acp", "anthropic", "openai", "ollama"]
 Unit = Literal["tokens", "microusd"]
 
 
@@ -59,54 +60,28 @@ class Waiting(Struct, frozen=True):
     """For a claim, for a free place, or for room in a budget."""
 
 
-class Routed(Struct, frozen=True, kw_only=True):
-    """What every level may say of a run. The nearest level that says it wins: spawn, template, job, agent, task type,
-    adapter, shipped default."""
-
-    model: str | None = None
-    """The model, as the adapter calls it: `{model}` in an argv, `QUARTERDECK_MODEL` in the environment of the run."""
-    inject: tuple[str, ...] | None = None
-    """The only files put into the prompt, relative to the workspace."""
-    tools: tuple[str, ...] | None = None
-    """The tools that it may use: named in the prompt, `{tools}` in an argv, `QUARTERDECK_TOOLS` in the environment."""
-    skills: str | None = None
-    """The skill set that it is allowed; `none` is the empty one, which is also the default."""
-    timeout: str | None = None
-    """How long it may take."""
-    target_tokens: int | None = None
-    """Tokens that its prompt should have; more is only warned about."""
-    injected_tokens: int | None = None
-    """Tokens that its prompt may have; more is refused."""
-    run_tokens: int | None = None
-    """Tokens that it may be expected to use at most."""
-    run_usd: float | None = None
-    """Dollars that it may be expected to cost at most."""
-    bootstrap_template: str | None = None
-    """A text that opens a conversation, and is not sent again while that goes on. Replaced in it: `{agent}`,
-    `{task_type}`, `{job}`, `{workspace}`."""
-    prompt_template: str | None = None
-    """A text sent with every prompt: best small, and the same each time. Replaced in it, besides: `{trigger}`,
-    `{date}`, `{time}`."""
-
-
-class TaskType(Routed, frozen=True, kw_only=True):
-    """`[task_type.NAME]`: what kind of work a run is. `heartbeat`, `cron`, `research`, `decision`, `subagent`, `chat`
-    are shipped; what an entry of one of these names leaves out stays as shipped. A type of your own needs a timeout."""
-
-    lane: Lane | None = None
-    """`main` or `isolated`."""
-    timeout_max: str | None = None
-    """The longest timeout that a run of this type may ask for; without it, `limits.timeout_max`."""
-
-
 class AdapterDefaults(Struct, frozen=True):
-    """`[adapter.NAME]`: what is expected of the runs of an adapter (`digest`, `command`) until five of an agent's runs
-    of a task type have told."""
+    """`[adapter.NAME]`: where an adapter (`claude_code`, `codex`, `acp`, `anthropic`, `openai`, `ollama`, `digest`,
+    `command`) finds what it speaks to, and what is expected of its runs until five of an agent's runs of a task type
+    have told."""
 
+    program: str | None = None
+    """For `claude_code` and `codex`: the program, where it is not on the engine's PATH by its usual name."""
+    base_url: str | None = None
+    """For `anthropic`, `openai` and `ollama`: the server, where it is not the usual one."""
+    key: str | None = None
+    """The key, as a reference: `env:NAME` (of the engine's environment), `file:/path` (mode 0600), `cmd:...` (what it
+    prints). Without it, `anthropic` and `openai` take `env:ANTHROPIC_API_KEY` and `env:OPENAI_API_KEY` (none is needed
+    for a `base_url` of your own), and programs what they find themselves."""
+    api: Literal["responses", "chat"] | None = None
+    """For `openai`: what the server speaks; without it, `responses`."""
+    idle: str = "2m"
+    """For models over HTTP: how long a server may be silent."""
     skills: str | None = None
     """The skill set of its runs that name none."""
-    overhead_tokens: int = 0
-    """What it sends beside our prompt: its own instructions and tool schemas."""
+    overhead_tokens: int | None = None
+    """What it sends beside our prompt: its own instructions and tool schemas. Without it, as measured
+    of its program."""
     output_tokens: int | None = None
     """The answers of a run together; without it, `limits.output_tokens`."""
     turns: int = 1
@@ -114,15 +89,25 @@ class AdapterDefaults(Struct, frozen=True):
 
 
 class Agent(Routed, frozen=True, kw_only=True):
-    """`[agent.NAME]`: a profile. `digest` and `command` are built in and need no entry."""
+    """`[agent.NAME]`: a profile. There is one of each adapter's name without an entry, except of `acp`."""
 
-    adapter: Literal["digest", "command"]
-    """How to speak to it."""
+    adapter: AdapterName
+    """How to speak to it, unless its model says otherwise."""
     argv: tuple[str, ...] = ()
-    """For `command`: the program and its arguments. The prompt comes on its stdin. Replaced in it: `{model}`,
-    `{tools}`, `{session}` (the conversation's id), `{workspace}`."""
+    """For `command`: the program and its arguments; the prompt comes on its stdin. For `acp`: the agent to speak to.
+    Replaced in it: `{model}`, `{tools}`, `{session}` (the conversation's id), `{workspace}`."""
     argv_resume: tuple[str, ...] = ()
     """For `command`: the same when a conversation goes on; without it, every run starts afresh."""
+    home: str | None = None
+    """For `claude_code` and `codex`: the folder in which the program keeps its settings, logins and conversations,
+    where it is not the usual one."""
+    state: tuple[str, ...] = ()
+    """For `acp` and `command`: files and folders of the program's own that its runs may write whatever their scope is:
+    `~/.my-agent`. Those of Claude, Codex, Gemini and opencode are known."""
+    base_url: str | None = None
+    """Of its own, instead of its adapter's."""
+    key: str | None = None
+    """Of its own, instead of its adapter's."""
     workspace: str | None = None
     """The folder it works in; without it, the folder from which a run is asked for."""
     instructions: str | None = None
@@ -133,6 +118,8 @@ class Agent(Routed, frozen=True, kw_only=True):
     """How many of its runs may be live at once."""
     env: tuple[str, ...] = ()
     """Names of environment variables that its runs may see, beside PATH, HOME, LANG and TZ."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Variables that its runs get beside these, each a reference like `key`; the values are written nowhere."""
 
 
 class Param(Struct, frozen=True):
@@ -308,21 +295,12 @@ def _over(shipped: TaskType, own: TaskType) -> TaskType:
     return replace(shipped, **said)
 
 
-SHIPPED = {
-    "heartbeat": TaskType(
-        lane="isolated", inject=("HEARTBEAT.md",), tools=(), skills="none", timeout="2m", target_tokens=60
-    ),
-    "cron": TaskType(lane="isolated", inject=(), timeout="5m", target_tokens=100),
-    "research": TaskType(lane="main", timeout="10m", target_tokens=300),
-    "decision": TaskType(lane="main", timeout="10m", target_tokens=400),
-    "subagent": TaskType(lane="isolated", inject=(), timeout="5m", target_tokens=200, injected_tokens=500),
-    "chat": TaskType(lane="main", timeout="5m"),
-}
-"""Task types that need no entry, with the targets of the plan that they come from. No model: only the operator knows
-which one is cheap here."""
-
 NO_SKILLS = "none"
 """The name of the empty skill set."""
 
-BUILT_IN = {"digest": Agent(adapter="digest"), "command": Agent(adapter="command")}
-"""Agents that need no model, no key and no entry."""
+BUILT_IN: dict[str, Agent] = {
+    name: Agent(adapter=name)
+    for name in get_args(AdapterName)
+    if name != "acp"  # whose program must be told
+}
+"""Agents that need no entry."""

@@ -1,15 +1,17 @@
 """Which rules must a decoded `quarterdeck.toml` meet, that the type of a single key cannot say?"""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
 from engine.config.durations import say, seconds
-from engine.config.model import NO_SKILLS, SHIPPED, Agent, Config, Param, Routed, TaskType, Template
+from engine.config.model import NO_SKILLS, AdapterName, Config, Param, Template
 from engine.config.params import PLACEHOLDER, misfit, names_in, paths_of
+from engine.config.routed import SHIPPED, Routed, TaskType
 
 DEAREST = 10_000
 """Dollars per million tokens: what is above is not a price in this unit."""
@@ -21,7 +23,7 @@ MOST_TOKENS = 10**15
 """The same in tokens."""
 MOST_COUNT = 10**4
 """The same for runs and turns."""
-ADAPTERS: tuple[str, ...] = get_args(get_type_hints(Agent)["adapter"])
+ADAPTERS: tuple[str, ...] = get_args(AdapterName)
 
 Keys = tuple[str, ...]
 """Where something stands: keys from the top of the tree."""
@@ -48,6 +50,8 @@ def durations(config: Config) -> Iterator[Problem]:
         (("waiting", "approval"), config.waiting.approval),
         (("waiting", "room"), config.waiting.room),
         *(((*path, "timeout"), entry.timeout) for path, entry in _routed(config)),
+        *(((*path, "silence"), entry.silence) for path, entry in _routed(config)),
+        *((("adapter", name, "idle"), one.idle) for name, one in config.adapter.items()),
         *((("task_type", name, "timeout_max"), one.timeout_max) for name, one in config.task_type.items()),
         *((("job", name, "every"), job.every) for name, job in config.job.items()),
     ]
@@ -58,6 +62,11 @@ def durations(config: Config) -> Iterator[Problem]:
                     yield Problem(path, "must be more than zero")
             except ValueError as error:
                 yield Problem(path, str(error))
+    for path, entry in _routed(config):
+        try:
+            seconds(entry.linger or "0s")
+        except ValueError as error:
+            yield Problem((*path, "linger"), str(error))
 
 
 def amounts(config: Config) -> Iterator[Problem]:
@@ -70,9 +79,10 @@ def amounts(config: Config) -> Iterator[Problem]:
     yield from _within(("limits",), {"depth": limits.depth, "children": limits.children}, 0, MOST_COUNT)
     yield from _money(("limits", "run_usd"), limits.run_usd)
     for path, entry in _routed(config):
-        keys = ("target_tokens", "injected_tokens", "run_tokens")
+        keys = ("target_tokens", "injected_tokens", "run_tokens", "stop_turns", "stop_tokens")
         yield from _within(path, {key: getattr(entry, key) for key in keys}, 1, MOST_TOKENS)
         yield from _money((*path, "run_usd"), entry.run_usd)
+        yield from _money((*path, "stop_usd"), entry.stop_usd)
     for name, agent in config.agent.items():
         yield from _within(("agent", name), {"max_runs": agent.max_runs}, 1, MOST_COUNT)
     for name, adapter in config.adapter.items():
@@ -85,11 +95,52 @@ def amounts(config: Config) -> Iterator[Problem]:
 def agents(config: Config) -> Iterator[Problem]:
     """What an agent's adapter needs and takes."""
     for name, agent in config.agent.items():
-        if agent.adapter == "command" and not agent.argv:
-            yield Problem(("agent", name), "the command adapter needs argv", 'add argv = ["program", "argument"]')
-        if agent.adapter != "command" and agent.argv_resume:
-            why = f"the {agent.adapter} adapter takes no program"
-            yield Problem(("agent", name, "argv_resume"), why, "leave it out")
+        if agent.adapter in PROGRAMS and not agent.argv:
+            why = f"the {agent.adapter} adapter needs argv"
+            yield Problem(("agent", name), why, 'add argv = ["program", "argument"]')
+        for key, adapters in _TAKEN_BY.items():
+            if getattr(agent, key) and agent.adapter not in adapters:
+                why = f"the {agent.adapter} adapter takes none"
+                yield Problem(("agent", name, key), why, f"leave it out; it is for {', '.join(adapters)}")
+
+
+PROGRAMS = ("command", "acp")
+"""Adapters whose program the operator names."""
+_TAKEN_BY: dict[str, tuple[str, ...]] = {
+    "argv": PROGRAMS,
+    "argv_resume": ("command",),
+    "state": PROGRAMS,
+    "home": ("claude_code", "codex"),
+    "base_url": ("anthropic", "openai", "ollama"),
+    "key": ("claude_code", "codex", "anthropic", "openai", "ollama"),
+}
+
+
+def services(config: Config) -> Iterator[Problem]:
+    """Keys are references, never values; servers have addresses."""
+    referred: list[tuple[Keys, str | None]] = [
+        *((("adapter", name, "key"), one.key) for name, one in config.adapter.items()),
+        *((("agent", name, "key"), one.key) for name, one in config.agent.items()),
+        *(
+            (("agent", name, "secrets", key), value)
+            for name, one in config.agent.items()
+            for key, value in one.secrets.items()
+        ),
+    ]
+    for path, reference in referred:
+        if reference is not None and not REFERENCE.fullmatch(reference):
+            yield Problem(path, "must be a reference, not a value", "write env:NAME, file:/path or cmd:program")
+    for section in ("adapter", "agent"):
+        for name, entry in getattr(config, section).items():
+            if entry.base_url is not None and not entry.base_url.startswith(("http://", "https://")):
+                yield Problem((section, name, "base_url"), "is no address", "begin it with https:// or http://")
+    for path, entry in _routed(config):
+        for model in entry.fallback or ():
+            if not model.strip():
+                yield Problem((*path, "fallback"), "names an empty model", "name one as ADAPTER/MODEL")
+
+
+REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:(/|~/).+|cmd:.+)", re.DOTALL)
 
 
 def references(config: Config) -> Iterator[Problem]:
@@ -269,6 +320,7 @@ RULES: tuple[Check, ...] = (
     amounts,
     task_types,
     agents,
+    services,
     references,
     templates,
     budgets,

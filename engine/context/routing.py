@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from engine.config.durations import seconds
-from engine.config.model import NO_SKILLS, SHIPPED, Agent, Config, Job, Routed, TaskType, Template
+from engine.config.model import NO_SKILLS, Agent, Config, Job, Template
 from engine.config.params import fill
-from engine.config.rules import MOST_USD, no_such
+from engine.config.routed import SHIPPED, Routed, TaskType
+from engine.config.rules import ADAPTERS, MOST_USD, no_such
 from engine.context.fill import fill_all, parameters
 from engine.contract.orders import RunRequest
 from engine.contract.route import Level, Route
@@ -24,9 +25,24 @@ Said = tuple[Any, Level]
 """A value, and the level that decided it."""
 Levels = tuple[tuple[Level, Routed], ...]
 
-_COMMON = ("model", "inject", "tools", "skills", "target_tokens", "injected_tokens", "run_tokens")
+_COMMON = (
+    "model",
+    "fallback",
+    "inject",
+    "tools",
+    "keep",
+    "skills",
+    "permissions",
+    "sandbox",
+    "read",
+    "target_tokens",
+    "injected_tokens",
+    "run_tokens",
+    "stop_turns",
+    "stop_tokens",
+)
 _TEMPLATES = ("bootstrap_template", "prompt_template")
-_LIMITS = ("injected_tokens", "run_tokens", "run_usd")
+_LIMITS = ("injected_tokens", "run_tokens", "run_usd", "stop_turns", "stop_tokens", "stop_usd")
 _NO_JOB = Job()
 
 
@@ -42,15 +58,15 @@ def route(request: RunRequest, config: Config) -> Route:
     _known("task type", kind[0], config.task_types)
     levels = _levels(request, template, job, agent, kind[0], config)
     said = {"agent": name, "task_type": kind, "lane": _lane(request, job, kind[0], config)}
-    said |= {key: _nearest(levels, key) for key in (*_COMMON, *_TEMPLATES, "run_usd")}
+    said |= {key: _nearest(levels, key) for key in (*_COMMON, *_TEMPLATES, "run_usd", "stop_usd")}
     if request.parent_run_id is not None:
         said |= {key: _tightest(levels, key) for key in _LIMITS}
     said |= _times(request, levels, config.task_type.get(kind[0], TaskType()), config)
-    said |= {"run_microusd": _microusd(said.pop("run_usd")), "task": _task(request, template, job)}
+    said |= {"run_microusd": _microusd(said.pop("run_usd")), "stop_microusd": _microusd(said.pop("stop_usd"))}
+    said |= _model(said["model"], agent, name[1]) | {"task": _task(request, template, job)}
     said |= _scope(request, template, job)
     _known("skill set", said["skills"][0], config.skill_set | {NO_SKILLS: None})
     return Route(
-        adapter=agent.adapter,
         template=request.template,
         decided={key: level for key, (_, level) in said.items()},
         **{key: value for key, (value, _) in said.items()},
@@ -108,12 +124,21 @@ def _by_trigger(request: RunRequest) -> str:
 def _levels(request: RunRequest, template: Template, job: Job, agent: Agent, kind: str, config: Config) -> Levels:
     spoken = Routed(
         model=request.model,
+        fallback=request.fallback,
         inject=request.inject,
         tools=request.tools,
+        keep=request.keep,
         skills=request.skills,
+        permissions=request.permissions,
+        sandbox=request.sandbox,
+        read=request.read,
+        silence=None if request.silence_s is None else f"{request.silence_s:.3f}s",
         injected_tokens=request.injected_tokens,
         run_tokens=request.run_tokens,
         run_usd=request.run_usd,
+        stop_turns=request.stop_turns,
+        stop_tokens=request.stop_tokens,
+        stop_usd=request.stop_usd,
     )
     defaults = config.adapter.get(agent.adapter)
     return (
@@ -133,7 +158,12 @@ def _shipped(kind: TaskType, config: Config) -> Routed:
     most = limits.injected_tokens
     return replace(
         kind,
+        fallback=(),
         inject=kind.inject or (),
+        permissions=kind.permissions or "deny",
+        sandbox="prefer",
+        read="open",
+        linger=kind.linger or "0s",
         skills=kind.skills or NO_SKILLS,
         timeout=min(kind.timeout or limits.timeout_max, limits.timeout_max, key=seconds),
         injected_tokens=min(kind.injected_tokens or most, most),
@@ -161,7 +191,32 @@ def _times(request: RunRequest, levels: Levels, own: TaskType, config: Config) -
     text, level = _nearest(levels, "timeout")
     timeout: Said = (seconds(text), level) if request.timeout_s is None else (request.timeout_s, "spawn")
     longest, whose = _first(("task type", own.timeout_max), ("shipped", config.limits.timeout_max))
-    return {"timeout_s": timeout, "timeout_max_s": (seconds(longest), whose)}
+    silence, quiet = _nearest(levels, "silence")
+    linger, held = _nearest(levels, "linger")
+    return {
+        "timeout_s": timeout,
+        "timeout_max_s": (seconds(longest), whose),
+        "silence_s": (None if silence is None else seconds(silence), quiet),
+        "linger_s": (seconds(linger), held),
+    }
+
+
+def _model(said: Said, agent: Agent, whose: Level) -> dict[str, Said]:
+    """The adapter, and the model as that one calls it. `whose`: who decided the agent."""
+    model, level = said
+    named, own = split_model(model, agent.adapter)
+    return {"adapter": (named or agent.adapter, level if named else whose), "model": (own, level)}
+
+
+def split_model(model: str | None, adapter: str) -> tuple[str | None, str | None]:
+    """The adapter that a model's name asks for, None where it does not, and the rest of the name. What a command or an
+    agent of a protocol calls its models is its own business."""
+    if model is None or adapter in ("command", "acp"):
+        return None, model
+    named, slash, rest = model.partition("/")
+    if named not in ADAPTERS:
+        return None, model
+    return named, rest if slash else None
 
 
 def _microusd(said: Said) -> Said:

@@ -1,9 +1,15 @@
 """What a prompt is made of, and what an adapter makes of it: a child process to start, and what came out of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
+
+from engine.contract.route import Keep, Permissions, Read
+
+if TYPE_CHECKING:
+    from engine.contract.progress import Progress
 
 PartKind = Literal["instructions", "bootstrap", "skills", "tools", "file", "prompt", "task"]
 OPENING: tuple[PartKind, ...] = ("instructions", "bootstrap", "skills", "tools")
@@ -46,33 +52,34 @@ class Prompt(Struct, frozen=True):
         return sum(len(part.text) for part in self.sent)
 
 
-class AdapterRequest(Struct, frozen=True):
-    """All that an adapter may know of a run in order to start it."""
+class Service(Struct, frozen=True):
+    """Where an adapter finds what it speaks to, as declared."""
 
-    prompt: Prompt
+    program: str | None = None
+    """None: by its usual name, on the engine's PATH."""
+    home: str | None = None
+    """The folder in which the program keeps its settings, logins and conversations; None: the usual one."""
+    base_url: str | None = None
+    api: str | None = None
+    """`responses` or `chat`, for `openai`."""
+    idle_s: float = 120.0
+    """How long a server may be silent."""
+    key_known: bool = False
+    """Whether a key is declared, or there by itself: it comes in the environment variable `Adapter.key_env`."""
+
+
+class Wanted(Struct, frozen=True):
+    """What is asked of an adapter before anything is spent: can this be started at all, and what will it send?"""
+
     workspace: str
-    argv: tuple[str, ...]
-    """For `command`: what to run. Empty for the others."""
-    argv_resume: tuple[str, ...]
-    """For `command`: what to run when the conversation goes on; empty when it cannot."""
+    service: Service
     model: str | None
     tools: tuple[str, ...] | None
-    provider_id: str | None
-    """The conversation to resume, or the id to give to a new one."""
-    resume: bool
-    agent_state: str
-    """A folder of the adapter's own, 0700, that outlives the run."""
-    can_write: tuple[str, ...]
-    output_limit_tokens: int
-
-
-class Launch(Struct, frozen=True):
-    """A child process: what the keeper starts. `stdin` is written to a file that the child gets as its input."""
-
-    argv: tuple[str, ...]
-    stdin: str
-    env: dict[str, str]
-    """Added to the allow-listed environment."""
+    keep: tuple[Keep, ...] | None
+    argv: tuple[str, ...] = ()
+    argv_resume: tuple[str, ...] = ()
+    inject: tuple[str, ...] = ()
+    permissions: Permissions = "deny"
 
 
 class RunUsage(Struct, frozen=True):
@@ -85,8 +92,62 @@ class RunUsage(Struct, frozen=True):
     cost_microusd: int | None = None
 
 
+class AdapterRequest(Struct, frozen=True):
+    """All that an adapter may know of a run in order to start it."""
+
+    prompt: Prompt
+    workspace: str
+    argv: tuple[str, ...]
+    """For `command` and `acp`: what to run. Empty for the others."""
+    argv_resume: tuple[str, ...]
+    """For `command`: what to run when the conversation goes on; empty when it cannot."""
+    model: str | None
+    tools: tuple[str, ...] | None
+    provider_id: str | None
+    """The conversation to resume, or the id to give to a new one, where the provider takes one."""
+    resume: bool
+    agent_state: str
+    """A folder of the adapter's own, 0700, that outlives the run."""
+    can_write: tuple[str, ...]
+    output_limit_tokens: int
+    run_folder: str = ""
+    """The folder of this run, private, in which `Launch.files` are put."""
+    service: Service = Service()
+    keep: tuple[Keep, ...] | None = None
+    permissions: Permissions = "deny"
+    can_read: tuple[str, ...] = ()
+    read: Read = "open"
+    before: RunUsage | None = None
+    """What the conversation had used before this run, as booked: providers report totals of it. None: nothing."""
+    fork_of: str | None = None
+    """The conversation that this one begins as a copy of; that one stays as it is."""
+    contained: bool = False
+    """The kernel holds it to its scope already: a sandbox of its own could not be put up within that one."""
+    held: bool = False
+    """Its program is kept after the answer, for the next turn: its input stays open."""
+
+
+class Launch(Struct, frozen=True):
+    """A child process: what the keeper starts. `stdin` is written to a file that the child gets as its input."""
+
+    argv: tuple[str, ...]
+    stdin: str
+    env: dict[str, str]
+    """Added to the allow-listed environment."""
+    files: dict[str, str] = {}
+    """Put into the run's folder before it starts: settings, a system prompt. Names without a slash."""
+    input_open: bool = False
+    """After `stdin` more may come: messages, answers to what it asks."""
+    state_paths: tuple[str, ...] = ()
+    """Files and folders of the program's own that it must be able to write, whatever the run's scope is."""
+    read_paths: tuple[str, ...] = ()
+    """The same for what it must be able to read."""
+    output_cap: int = 4 * 1024 * 1024
+    """Bytes of stdout, and of stderr, that are kept."""
+
+
 class AdapterResult(Struct, frozen=True):
-    """What an adapter makes of a finished child's output."""
+    """What an adapter makes of a finished child's output, or of a turn's."""
 
     text: str
     """What the agent answered."""
@@ -94,29 +155,82 @@ class AdapterResult(Struct, frozen=True):
     why: str = ""
     """Why it failed, in one line, when it did."""
     usage: RunUsage | None = None
+    """Of this run alone: a total over a conversation is differenced first."""
     streamed: bool = False
     """The usage is the sum of what it told while it went."""
     raw_usage: str | None = None
     """The usage as the agent itself reported it, as JSON."""
     resume_refused: bool = False
     """The provider does not know the conversation (any more)."""
+    unavailable: bool = False
+    """The model could not be reached, or would not serve us: another one may."""
+    turns: int | None = None
+    """How often it asked its model."""
+
+
+class Reader(Protocol):
+    """Follows the output of one run, or of one turn of a held client, in its folder."""
+
+    @property
+    def usage(self) -> RunUsage | None:
+        """What it has told of its usage so far; None when nothing."""
+
+    @property
+    def turns(self) -> int:
+        """How often it has asked its model so far, as far as that is told."""
+
+    @property
+    def offset(self) -> int:
+        """How far into the output it has read: where a next turn begins."""
+
+    def poll(self) -> "Sequence[Progress] | None":
+        """What has been told since the last look, a bounded step of it; None when nothing new is there."""
+
+    def result(self, exit_code: int | None) -> AdapterResult:
+        """What all of it means, once it has ended (`poll` need not have been called); `exit_code` is None when it
+        ended by a signal."""
 
 
 class Adapter(Protocol):
-    """One way to speak to an agent or a model."""
+    """One way to speak to an agent or a model: a launch becomes an argv, output becomes progress and a result."""
 
     name: str
     free: bool
     """Whether its runs cost no money."""
+    source: str | None
+    """Whose logs tell what its runs use, by the name of that source; None: only the runs themselves do."""
+    provider: str
+    """Who serves its models, for prices; empty where that is not known."""
+    key_env: str | None
+    """The variable in which its child expects a key."""
+    speech: "Speech | None"
+    """None: it can only be started and ended."""
 
     def resumes(self, argv_resume: tuple[str, ...]) -> bool:
         """Whether a conversation can be continued at all, by an agent that declares this."""
 
+    def lacks(self, wanted: Wanted) -> tuple[str, str]:
+        """Why it cannot be started, and what to do; empty when it can. Looks at files and PATH, asks no server for
+        long."""
+
+    def overhead_tokens(self, wanted: Wanted) -> int:
+        """What it sends beside our prompt with each request, as measured; 0 where that is not known."""
+
     def launch(self, request: AdapterRequest) -> Launch:
-        """The child to start for this request."""
+        """The child to start for this request. Raises Refused."""
 
-    def used(self, folder: Path) -> RunUsage | None:
-        """What the run in this folder has told of its usage so far; None when it has told nothing."""
+    def reader(self, folder: Path, start: int = 0) -> Reader:
+        """Follow the run in this folder, from this offset of its output on."""
 
-    def result(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> AdapterResult:
-        """What its output means; `exit_code` is None when it ended by a signal."""
+
+class Speech(Protocol):
+    """How one speaks to a program while it runs: what to write to its input."""
+
+    def message(self, text: str) -> bytes:
+        """One more message, when it waits for one."""
+
+    def answer(self, asked: str, allow: bool, why: str = "") -> bytes:
+        """The answer to what it asks, by the id of the request."""
+
+    def interrupt(self) -> bytes:
+        """Leave this turn, and stay for the next one."""

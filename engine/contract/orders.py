@@ -4,12 +4,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from engine.contract.route import Keep, Permissions, Read, SandboxMode
+
 Trigger = Literal["operator", "timer", "assignment", "mention", "spawn", "rotation", "compaction", "recovery"]
 Lane = Literal["main", "isolated"]
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """Of a run, a session, a generation or a question: what the database can hold."""
 Tokens = Annotated[int, Meta(ge=0, le=10**15)]
 Dollars = Annotated[float, Meta(ge=0, le=10**9)]
+Turns = Annotated[int, Meta(ge=1, le=10**6)]
 Seconds = Annotated[float, Meta(ge=0, le=10**9)]
 InstantMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 """Up to the end of the year 9999."""
@@ -32,14 +35,24 @@ class RunRequest(Struct, frozen=True):
     task: str = ""
     inject: tuple[str, ...] | None = None
     tools: tuple[str, ...] | None = None
+    fallback: tuple[str, ...] | None = None
+    keep: tuple[Keep, ...] | None = None
+    permissions: Permissions | None = None
+    sandbox: SandboxMode | None = None
+    read: Read | None = None
     skills: str | None = None
     can_read: tuple[str, ...] = ()
     """When given, injected files must lie within these."""
     can_write: tuple[str, ...] = ()
     timeout_s: Seconds | None = None
+    grace_s: Seconds | None = None
+    silence_s: Seconds | None = None
     injected_tokens: Tokens | None = None
     run_tokens: Tokens | None = None
     run_usd: Dollars | None = None
+    stop_turns: Turns | None = None
+    stop_tokens: Tokens | None = None
+    stop_usd: Dollars | None = None
     argv: tuple[str, ...] = ()
     """For the `command` adapter: instead of the agent's own."""
     trigger: Trigger = "operator"
@@ -47,12 +60,18 @@ class RunRequest(Struct, frozen=True):
     slot_due_ms: InstantMs | None = None
     session_id: Id | None = None
     """Run in this session instead of the agent's own; its agent must be the same."""
+    fork: bool = False
+    """Not in that session itself, but in a new one that begins as a copy of its conversation."""
     parent_run_id: Id | None = None
     """The run that asks for this one."""
     wait: bool = False
     """When only a claim or a free place is missing: wait for it rather than be refused."""
     resumes_run_id: Id | None = None
     """The run that met its budget and that this one goes on with."""
+    falls_back_from: Id | None = None
+    """The run whose model could not be reached and that this one does again with the next."""
+    attach: bool = False
+    """Its agent's own program has the operator's terminal: nothing is sent to it, and it has no deadline."""
 
 
 class ResetSession(Struct, frozen=True):
@@ -74,6 +93,19 @@ class FireJob(Struct, frozen=True):
     """Order `fire`: run a job now, beside its schedule."""
 
     job: str
+
+
+class Attach(Struct, frozen=True):
+    """Order `attach`: admit a run in which the operator works in the agent's own program, on this session. Its folder
+    is prepared; who asked starts it there, on a terminal."""
+
+    session_id: Id
+
+
+class Interrupt(Struct, frozen=True):
+    """Order `interrupt`: ask a live run to leave its turn; where its program cannot, the run is ended."""
+
+    run_id: Id
 
 
 class Decide(Struct, frozen=True):

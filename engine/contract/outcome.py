@@ -76,8 +76,8 @@ class Turn(Struct, frozen=True):
     busy: bool
     """False: it waits for the next turn."""
     until_boottime_s: float
-    """On CLOCK_BOOTTIME. While busy: the deadline of the turn, and then the run is ended as `timed_out`. Else: from then
-    on its input is closed, and it ends by itself, or in the grace."""
+    """On CLOCK_BOOTTIME. While busy: the deadline of the turn, and then the run is ended as `timed_out`. Else: from
+    then on its input is closed, and it ends by itself, or in the grace."""
 
 
 class KeeperAlive(Struct, frozen=True):

@@ -13,8 +13,8 @@ import msgspec
 
 from engine.contract.clock import Clock, SystemClock
 from engine.contract.outcome import EndRecord, KeeperAlive
-from engine.execution.keeper import stat_of
 from engine.execution.remains import boot_id, end_remains, gone, run_key
+from engine.execution.tree import stat_of
 from state.errors import StateError
 
 APPEAR_S = 5.0
@@ -60,15 +60,20 @@ def is_alive(alive: KeeperAlive) -> bool:
 
 def cancel(alive: KeeperAlive) -> bool:
     """Ask the keeper to end its run as `cancelled`; False when it is not alive any more."""
+    return tell(alive, signal.SIGTERM)
+
+
+def tell(alive: KeeperAlive, number: int) -> bool:
+    """Send a signal to exactly this keeper; False when it is not alive any more."""
     try:
         handle = _handle(alive)
         if handle is None:
             return False
         if handle < 0:
-            os.kill(alive.pid, signal.SIGTERM)
+            os.kill(alive.pid, number)
             return True
         try:
-            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
     except ProcessLookupError:
@@ -77,7 +82,8 @@ def cancel(alive: KeeperAlive) -> bool:
 
 
 async def wait_for_end(folder: Path, clock: Clock | None = None) -> EndRecord:
-    """How the run ended, as soon as it has; `interrupted` when its keeper is dead and did not say.
+    """How the run ended, as soon as it has; `interrupted` when its keeper is dead and did not say, `could_not_start`
+    when none ever came.
 
     In that case, and when the keeper had to give up, what is left is ended first: this waits until it is gone."""
     try:
@@ -90,7 +96,7 @@ async def wait_for_end(folder: Path, clock: Clock | None = None) -> EndRecord:
         if not folder.is_dir():  # noqa: ASYNC240
             why = "its folder is gone"
         elif alive is None or alive.pid == 0:
-            why = "the keeper never started"
+            return _never_started(clock or SystemClock())
         else:
             why = "the keeper died before it could say how the run ended"
     except StateError as error:
@@ -183,12 +189,27 @@ def _handle(alive: KeeperAlive) -> int | None:
     return None
 
 
+def last_heard_s(folder: Path) -> float | None:
+    """How long ago the keeper of this run last showed that it is at work, as it does each second; None when no keeper
+    ever was. One that is stopped enforces nothing."""
+    try:
+        return max(0.0, time.time() - (folder / "keeper.json").stat().st_mtime)
+    except OSError:
+        return None
+
+
 def launched_ms(folder: Path) -> int | None:
     """When the run in this folder was handed to its keeper; None when that cannot be told any more."""
     try:
         return (folder / "launch.json").stat().st_mtime_ns // 1_000_000
     except OSError:
         return None
+
+
+def _never_started(clock: Clock) -> EndRecord:
+    """It was given up before it had a keeper, and gets none any more: nothing has run."""
+    now_ms = clock.now_ms()
+    return EndRecord("could_not_start", None, None, now_ms, now_ms, 0.0, why="the keeper never started")
 
 
 def _interrupted(folder: Path, why: str, ended: int, clock: Clock) -> EndRecord:

@@ -2,8 +2,9 @@
 
 A run leaves two traces: the session of its child, and a key in the environment of all its processes; what descends
 from either belongs to it. Where the key is lost with the run's folder, the place of that folder, which is in the
-environment too, tells as much. Only a process that left the session, lost its parent and emptied its environment leaves
-none: while the keeper lives, it holds such ones too, hence this is asked only when it has died.
+environment too, tells as much. A process that left the session, lost its parent and emptied its environment is found in
+the run's control group, where the kernel let the keeper make one; elsewhere it leaves no trace. While the keeper lives,
+it holds such ones everywhere, hence this is asked only when it has died.
 """
 
 import contextlib
@@ -16,13 +17,16 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from engine.execution.keeper import Stat, below, end_all, living
+from engine.execution import cgroup
+from engine.execution.tree import Stat, below, end_all, living
 from state.errors import StateError
 
 KEY = "QUARTERDECK_RUN_KEY"
 """In the environment of a run's processes: random, and another one at each start."""
 PLACE = "QUARTERDECK_USAGE"
 """In the same environment: a file in the folder of the run."""
+PROGRAMS = ("keep.py", "keeper.py")
+"""What a keeper runs; the second in versions before this one."""
 END_S = 2.0
 """How long one call tries to end what is left."""
 LOOKS = 20
@@ -39,6 +43,8 @@ class _Kept(Struct, frozen=True):
     boot_id: str
     child_pid: int | None = None
     child_start_ticks: int | None = None
+    cgroup: str | None = None
+    """The folder of the group in which the kernel holds all of it, where that could be had."""
 
 
 def run_key(folder: Path) -> str:
@@ -63,7 +69,7 @@ def remains(folder: Path, key: str) -> set[int]:
     if kept is not None and kept.boot_id != boot_id():
         return set()
     table = living()
-    marked = {pid for pid in table if _is_marked(_environment(pid), folder, key)}
+    marked = {pid for pid in table if _is_marked(_environment(pid), folder, key)} | _group(kept)
     if not folder.exists():
         marked |= {pid for pid in table if _keeps(pid, folder)}
     for pid in _ours(marked, table):
@@ -89,6 +95,8 @@ def end_remains(folder: Path, key: str) -> set[int]:
     """End what is left, and say which have ended; `gone` says whether all have. Takes `END_S` at most."""
     until = time.monotonic() + END_S
     hit = end_all(lambda: _held(folder, key), lambda: time.monotonic() > until or gone(folder, key))
+    if (kept := _kept(folder)) is not None and cgroup.is_ours(kept.cgroup):
+        cgroup.remove(kept.cgroup)
     return hit - living().keys()
 
 
@@ -103,6 +111,10 @@ def _kept(folder: Path) -> _Kept | None:
         return msgspec.json.decode((folder / "keeper.json").read_bytes(), type=_Kept)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def _group(kept: _Kept | None) -> set[int]:
+    return cgroup.members(kept.cgroup) if kept is not None and cgroup.is_ours(kept.cgroup) else set()
 
 
 def _session(kept: _Kept, table: dict[int, Stat]) -> set[int]:
@@ -128,7 +140,7 @@ def _keeps(pid: int, folder: Path) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:  # It ended meanwhile.
         return False
-    if len(words) < 3 or Path(os.fsdecode(words[-3])).name != "keeper.py":
+    if len(words) < 3 or Path(os.fsdecode(words[-3])).name not in PROGRAMS:
         return False
     return _same_place(Path(os.fsdecode(words[-2])), folder)
 

@@ -19,8 +19,8 @@ import msgspec
 from engine.contract.orders import Nothing, RunRequest
 from engine.contract.outcome import KeeperAlive
 from engine.execution.follow import is_alive, read_alive
-from engine.execution.keeper import living
 from engine.execution.remains import end_remains, run_key
+from engine.execution.tree import living
 from engine.runtime.client import Attachment, Client, ErrorAnswer, as_error
 from engine.runtime.gate import RunAnswer
 from engine.runtime.imports import with_import_path
@@ -217,9 +217,10 @@ class Site:
         self.desk.configure(self.name, text)
 
     def request(self, script: str = "", **said: Any) -> RunRequest:
-        """A spawn of the `command` agent, or of the one that is named, whose program is this script."""
+        """A spawn of the `command` agent, or of the one that is named, whose program is this script. It leaves marks
+        beside the workspace, where a sandbox would not let it."""
         argv = ("sh", "-c", f"{MARK}\n{script}")
-        values = {"trigger": "spawn", "argv": argv, "task": "drill"} | said
+        values = {"trigger": "spawn", "argv": argv, "task": "drill", "sandbox": "off"} | said
         return msgspec.convert({"workspace": str(self.workspace)} | values, RunRequest)
 
     def ask(self, request: RunRequest) -> RunAnswer:

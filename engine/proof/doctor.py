@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-
 from engine.admission.words import many
 from engine.config.load import load
+from engine.config.model import Config
+from engine.execution.sandbox import sandbox_findings
+from engine.proof.adapters import adapter_findings, surroundings
+from engine.proof.finding import Finding
+from engine.proof.install import linger_command, lingers, unit_path
 from engine.runtime.boot import starts_after_boot
 from engine.runtime.lease import holder
 from engine.runtime.settings import CHECKS, load_in_force, zone_name
@@ -32,19 +35,18 @@ _HOMES = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "OPENCLAW_STATE_
 """Variables that name a client's home in place of the usual one."""
 
 
-class Finding(Struct, frozen=True):
-    """One thing looked at."""
-
-    name: str
-    level: str
-    """`ok`, `note` or `problem`."""
-    text: str
-    fix: str = ""
-
-
 def examine(home: Home) -> list[Finding]:
     """Look at everything; never changes anything but making the state folder."""
-    return [*_machine(), *_state(home), *_config(home), _engine(home), *_clients(), *_logs(home, os.environ)]
+    return [
+        *_machine(),
+        *_state(home),
+        *_config(home),
+        *_engine(home),
+        *_adapters(home),
+        *_clients(),
+        *(Finding(*told) for told in sandbox_findings()),
+        *_logs(home, os.environ),
+    ]
 
 
 def _machine() -> Iterator[Finding]:
@@ -111,15 +113,28 @@ def _config(home: Home) -> Iterator[Finding]:
         yield Finding("zone", "problem", f"cannot use {error.filename}: {error.strerror}", _PERMISSIONS)
 
 
-def _engine(home: Home) -> Finding:
+def _engine(home: Home) -> Iterator[Finding]:
     found = holder(home)
     note = starts_after_boot()
     text = f"{found.version}, pid {found.pid}" if found else "not running; a console or an order starts it"
-    return Finding("engine", "ok" if note is None else "note", f"{text}. {note or ''}".strip())
+    fix = "" if note is None else "qd engine install"
+    yield Finding("engine", "ok" if note is None else "note", text if note is None else f"{text}. {note.rstrip('.')}", fix)
+    if unit_path(os.environ).exists() and lingers() is False:
+        yield Finding("lingering", "note", "its unit starts when you log in, not at boot", linger_command())
+
+
+def _adapters(home: Home) -> Iterator[Finding]:
+    """By the configuration in force: a broken one is told above."""
+    try:
+        config = load_in_force(home)
+    except (QuarterdeckError, OSError):
+        config = Config()
+    yield from adapter_findings(config, surroundings(home, os.environ))
 
 
 def _clients() -> Iterator[Finding]:
-    for name in ("claude", "codex", "gemini", "opencode"):
+    """Whose logs are read, beside those that an adapter starts."""
+    for name in ("gemini", "opencode"):
         path = shutil.which(name)
         if path:
             yield Finding(name, "ok", path)

@@ -11,7 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
-from engine.proof import drills_budgets, drills_prompt, drills_room, drills_runs, drills_windows
+from engine.proof import (
+    drills_budgets,
+    drills_ends,
+    drills_prompt,
+    drills_room,
+    drills_runs,
+    drills_walls,
+    drills_windows,
+)
 from engine.proof.desk import Desk, Site
 from engine.proof.trip import Drill, Found, Proof
 from state.errors import NotFound, QuarterdeckError
@@ -24,6 +32,7 @@ SHARED = {
     "limits": '[limits]\ngrace = "500ms"\ndepth = 1\nchildren = 2\n',
     "waiting": '[waiting]\napproval = "5m"\nroom = "5m"\n',
     "command": "[adapter.command]\noutput_tokens = 100\n",
+    "codex": f'[adapter.codex]\nprogram = "{drills_ends.ABSENT}"\n',
     "price": f'[prices."{drills_prompt.PRICED}"]\ninput = 1.0\noutput = 1.0\n',
 }
 """The configuration of every desk, beside what its drills add. One token costs one micro-dollar."""
@@ -34,7 +43,11 @@ ALL: tuple[Drill, ...] = (
     *drills_budgets.DRILLS,
     *drills_windows.DRILLS,
     *drills_runs.DRILLS,
+    *drills_ends.DRILLS,
+    *drills_walls.DRILLS,
 )
+
+_SLOW = (*drills_runs.DRILLS, *drills_ends.DRILLS, *drills_walls.DRILLS)
 
 
 def _by_guard() -> dict[str, tuple[Drill, ...]]:
@@ -43,7 +56,7 @@ def _by_guard() -> dict[str, tuple[Drill, ...]]:
 
 
 DRILLS = _by_guard()
-"""By the guard that they prove: a check, a budget's action, window or unit, an outcome, a claim, observed usage."""
+"""By the guard that they prove: a check, a budget's action, window or unit, an outcome, what holds a live run."""
 
 
 def chosen(names: Sequence[str]) -> tuple[Drill, ...]:
@@ -89,7 +102,7 @@ class Session:
         if shared:
             desk = self._desk(shared, "shared")
             desk.open()
-            for drill in sorted(shared, key=lambda drill: drill not in drills_runs.DRILLS):  # those wait the most
+            for drill in sorted(shared, key=lambda drill: drill not in _SLOW):  # those wait the most
                 under_way[drill.name] = self._pool.submit(_prove, desk, drill)
         for drill in drills:
             yield under_way[drill.name].result()

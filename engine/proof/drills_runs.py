@@ -28,11 +28,11 @@ _GRACE = "half a second"
 GO_ON = 'echo "$QUARTERDECK_SESSION $QUARTERDECK_RESUMES" > ../resumed'
 
 
-def _pids(site: Site) -> set[int]:
+def pids_of(site: Site) -> set[int]:
     return set(map(int, site.until(lambda: site.told("pids"), "its program has started its children").split()))
 
 
-def _all_gone(pids: set[int]) -> str:
+def all_gone(pids: set[int]) -> str:
     left = still_alive(pids)
     need(not left, f"of its processes {_list(left)} still live")
     return f"its processes {_list(pids)}, which ignore SIGTERM, are gone"
@@ -42,7 +42,7 @@ def _list(pids: set[int]) -> str:
     return ", ".join(map(str, sorted(pids)))
 
 
-def _ended_as(site: Site, run_id: int, outcome: str) -> runs.Run:
+def ended_as(site: Site, run_id: int, outcome: str) -> runs.Run:
     run = site.ended(run_id)
     need(run.outcome == outcome, f"run {run_id} ended '{run.outcome}', not '{outcome}': {run.why}")
     return run
@@ -50,12 +50,12 @@ def _ended_as(site: Site, run_id: int, outcome: str) -> runs.Run:
 
 def _timed_out(site: Site) -> Found:
     answer = admitted(site, site.request(TREE, timeout_s=1.5))
-    pids = _pids(site)
-    run = _ended_as(site, answer.run, "timed_out")
-    return Found(f"timed_out: {run.why}", (_all_gone(pids), _was_killed(site, run)))
+    pids = pids_of(site)
+    run = ended_as(site, answer.run, "timed_out")
+    return Found(f"timed_out: {run.why}", (all_gone(pids), was_killed(site, run)))
 
 
-def _was_killed(site: Site, run: runs.Run) -> str:
+def was_killed(site: Site, run: runs.Run) -> str:
     end = must(read_end(site.desk.home.run_folder(run.id)), f"run {run.id} has ended, and its keeper has not said how")
     need(end.escalated, f"run {run.id} ended without being killed, although it ignores SIGTERM")
     return f"it lived for {end.duration_s:.1f} s, was asked to end, and {_GRACE} later was killed"
@@ -63,24 +63,24 @@ def _was_killed(site: Site, run: runs.Run) -> str:
 
 def _no_engine(site: Site) -> Found:
     answer = admitted(site, site.request(TREE, timeout_s=1.5))
-    pids = _pids(site)
+    pids = pids_of(site)
     site.desk.kill_engine()
     site.until(lambda: not still_alive(pids), "all of its processes are gone")
     folder = site.desk.home.run_folder(answer.run)
     site.until(lambda: read_end(folder), "its keeper has said how it ended")
     state = site.run(answer.run).state
     site.desk.start_engine()
-    run = _ended_as(site, answer.run, "timed_out")
-    evidence = (_all_gone(pids), f"meanwhile the database said '{state}'; the next engine settled it: {run.outcome}")
-    return Found(f"timed_out: {run.why}", (*evidence, _was_killed(site, run)))
+    run = ended_as(site, answer.run, "timed_out")
+    evidence = (all_gone(pids), f"meanwhile the database said '{state}'; the next engine settled it: {run.outcome}")
+    return Found(f"timed_out: {run.why}", (*evidence, was_killed(site, run)))
 
 
 def _stopped(site: Site) -> Found:
     answer = admitted(site, site.request(TREE))
-    pids = _pids(site)
+    pids = pids_of(site)
     site.desk.order("stop", StopRun(answer.run))
-    run = _ended_as(site, answer.run, "cancelled")
-    return Found("cancelled: by the operator's order", (_all_gone(pids), _was_killed(site, run)))
+    run = ended_as(site, answer.run, "cancelled")
+    return Found("cancelled: by the operator's order", (all_gone(pids), was_killed(site, run)))
 
 
 def _reached(name: str) -> Callable[[Site], Found]:
@@ -89,9 +89,9 @@ def _reached(name: str) -> Callable[[Site], Found]:
     def trip(site: Site) -> Found:
         steady_now(site)
         answer = admitted(site, site.request(agent=name, argv=(), model=PRICED))
-        pids = _pids(site)
-        run = _ended_as(site, answer.run, "budget_reached")
-        gone = _all_gone(pids)
+        pids = pids_of(site)
+        run = ended_as(site, answer.run, "budget_reached")
+        gone = all_gone(pids)
         waits = site.until(lambda: runs.resumption(site.books, run.id), "it is asked for again, to go on")
         need(
             waits.waits_for == "budget",
@@ -151,14 +151,14 @@ def _changes(site: Site, run_id: int) -> tuple[int, tuple[str, ...]]:
 
 def _keeper_killed(site: Site) -> Found:
     holder = admitted(site, site.request(TREE, can_write=("notes/",))).run
-    pids = _pids(site)
+    pids = pids_of(site)
     keeper = must(read_alive(site.desk.home.run_folder(holder)), f"run {holder} lives without a keeper")
     held = refused(site, "conflict", f"held by run {holder}", site.request(can_write=("notes/a.md",)))
     os.kill(keeper.pid, signal.SIGKILL)
     site.until(lambda: _freed(site, holder, pids), "the claim is free")
-    run = _ended_as(site, holder, "interrupted")
+    run = ended_as(site, holder, "interrupted")
     after = succeeds(site, site.request(can_write=("notes/a.md",)))
-    evidence = (f"before: {held.stopped_by}", _all_gone(pids), f"only then was the claim free: {after}")
+    evidence = (f"before: {held.stopped_by}", all_gone(pids), f"only then was the claim free: {after}")
     return Found(f"interrupted: {run.why}", evidence)
 
 

@@ -9,10 +9,12 @@ from engine.config.model import Config
 from engine.contract.launch import AdapterRequest
 from engine.contract.orders import RunRequest
 from engine.contract.verdict import WAITING_WORDS, Check, Verdict, WaitsFor
-from engine.runtime.budget_lines import lines_of, spender_of
+from engine.runtime.budget_lines import lines_of, model_name, spender_of
 from engine.runtime.composing import Composed
-from engine.runtime.conversation import enter
+from engine.runtime.conversation import enter, used_before
+from engine.runtime.elsewhere import mark, refused_elsewhere
 from engine.runtime.judging import Judged
+from engine.runtime.places import is_held
 from engine.runtime.questions import lacks_more, question, read_question, same
 from engine.runtime.records import columns, store_receipt
 from state import approvals, claims, events, ledger, runs, sessions, skills, slots
@@ -62,6 +64,9 @@ def _refuse(tx: Connection, composed: Composed, judged: Judged, run_id: int | No
     close_wait(tx, run_id, composed.request, why, now_ms)
     text = f"{composed.route.agent} refused  {why}"
     events.add(tx, now_ms, "refused", text, run_id=run_id, job=composed.request.job)
+    if refused_elsewhere(composed.route, judged.verdict):
+        route = composed.route
+        mark(tx, run_id, route.agent, model_name(route), failed.why, composed.request.job, now_ms)
     return Admitted(run_id, session_id, judged.verdict, None)
 
 
@@ -132,7 +137,7 @@ def _reserve(
     tx: Connection, home: Home, composed: Composed, judged: Judged, config: Config, run_id: int | None
 ) -> Admitted:
     now_ms, route, request = judged.standing.now_ms, composed.route, composed.request
-    generation = enter(tx, home, judged.session, judged.reuse, composed, now_ms)
+    generation = enter(tx, home, judged.session, judged.reuse, judged.parent, composed, now_ms)
     state: dict[str, object] = {
         "state": "reserved",
         "session_id": generation.session_id,
@@ -174,6 +179,7 @@ def _record(tx: Connection, composed: Composed, judged: Judged, run_id: int | No
 def _launch(
     home: Home, composed: Composed, judged: Judged, generation: sessions.Generation, config: Config
 ) -> AdapterRequest:
+    before = generation if judged.reuse.resume else judged.parent
     return AdapterRequest(
         prompt=judged.standing.prompt,
         workspace=str(composed.workspace),
@@ -186,6 +192,14 @@ def _launch(
         agent_state=str(home.agents / composed.route.adapter),
         can_write=composed.route.can_write,
         output_limit_tokens=config.limits.output_tokens,
+        service=composed.wanted.service,
+        keep=composed.route.keep,
+        permissions=composed.route.permissions,
+        can_read=composed.route.can_read,
+        read=composed.route.read,
+        before=None if before is None else used_before(before),
+        fork_of=None if judged.parent is None else judged.parent.provider_id,
+        held=is_held(composed.route),
     )
 
 

@@ -1,26 +1,34 @@
 """What did a run change in its workspace, and was it allowed to? Looked at when its process tree is gone."""
 
 import asyncio
+import contextlib
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.execution import snapshot
 from engine.runtime.facts import held_scope
+from engine.runtime.questions import read_permission
+from engine.runtime.sandboxing import TMP
 from engine.runtime.starting import BEFORE, ours
 from engine.scopes.conflict import HeldScope
 from engine.scopes.scope import coverage, resolve_scope
 from engine.scopes.violations import Changes, ForeignSession, OtherClaim, judge_changes, not_checked
-from state import claims, runs, sessions
+from state import approvals, claims, runs, sessions
 from state.database import Connection
 from state.errors import StateError
 from state.home import Home
 
 
 async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: int) -> Changes | None:
-    """None for a run that never started. Claims and sessions of its time are read here, the disk in a thread."""
+    """None for a run that never started. Claims and sessions of its time are read here, the disk in a thread; there
+    its private folder is removed, too."""
     if run.started_ms is None or run.admitted_ms is None:
+        await asyncio.to_thread(_discard, home.run_folder(run.id) / TMP)
         return None
     own = [held_scope(claim) for claim in claims.live(connection) if claim.run_id == run.id and claim.mode == "w"]
     around = claims.during(connection, run.admitted_ms, now_ms, run.id)
@@ -33,7 +41,20 @@ async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: 
         f"run {other.id}, {other.agent}"
         for other in runs.beside(connection, run.workspace, run.id, run.started_ms, now_ms)
     ]
-    return await asyncio.to_thread(_judge, home, run, own, others, foreign, beside)
+    allowed = _allowed(connection, run)
+    return await asyncio.to_thread(_judge, home, run, own, allowed, others, foreign, beside)
+
+
+def _allowed(connection: Connection, run: runs.Run) -> Callable[[str], bool]:
+    """Whether the operator let it write a path, relative to its workspace, while it ran. What a command writes that was
+    let run cannot be told beforehand: after one, everything in the workspace is."""
+    asked = approvals.permissions(connection, run.id)
+    paths = [read_permission(one.what).path for one in asked if one.state == "approved"]
+    if None in paths:
+        return lambda path: True
+    root = Path(run.workspace).resolve()
+    known = {Path(path).resolve() for path in paths if path is not None}
+    return lambda path: (root / path).resolve() in known
 
 
 def lost_claim(connection: Connection, run: runs.Run) -> bool:
@@ -45,10 +66,12 @@ def _judge(
     home: Home,
     run: runs.Run,
     own: list[HeldScope],
+    allowed: Callable[[str], bool],
     others: list[HeldScope],
     foreign: list[ForeignSession],
     beside: list[str],
 ) -> Changes:
+    _discard(home.run_folder(run.id) / TMP)
     root = Path(run.workspace)
     try:
         before = snapshot.load(home.run_folder(run.id) / BEFORE)
@@ -58,14 +81,34 @@ def _judge(
     if not (before.complete and after.complete):
         return not_checked(before.why or after.why)
     mine = [_covered(held, root) for held in own]
-    return judge_changes(
+    judged = judge_changes(
         snapshot.changed(before, after),
-        lambda path: any(covered(path) for covered in mine),
+        lambda path: any(covered(path) for covered in mine) or allowed(path),
         [OtherClaim(held.run_id, held.agent, _covered(held, root)) for held in others],
         foreign,
         "; ".join(dict.fromkeys(filter(None, (before.why, after.why)))),
         beside,
     )
+    return _with_sandbox(judged, run.sandbox)
+
+
+def _with_sandbox(judged: Changes, sandbox: str | None) -> Changes:
+    """A violation names what should have kept it from happening."""
+    if not judged.violations_total or sandbox is None:
+        return judged
+    return replace(judged, why="; ".join(filter(None, (f"its sandbox was {sandbox}", judged.why))))
+
+
+def _discard(folder: Path) -> None:
+    """A run's private folder, whatever it has made of that. What cannot be removed goes with the run's folder."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+    for here, folders, _ in os.walk(folder):
+        for path in (Path(here, name) for name in folders):
+            if not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _covered(held: HeldScope, root: Path) -> Callable[[str], bool]:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.config.model import NO_SKILLS, AdapterDefaults, Budget, Config, Job, Routed
+from engine.config.model import NO_SKILLS, AdapterDefaults, Budget, Config, Job
+from engine.config.routed import Routed
 from engine.contract.usage import RateLimit
 from engine.runtime.budget_lines import budget_lines
 from engine.runtime.settings import job_trigger, load_in_force

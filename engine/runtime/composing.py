@@ -1,7 +1,6 @@
 """What does a request amount to: agent, prompt and scope? Reads files and counts tokens, so it belongs in a thread."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.adapters.command import argv_values
+from engine.adapters.registry import adapter
 from engine.config.model import Agent, Config
-from engine.config.params import names_in
 from engine.context.assemble import Assembled, assemble
 from engine.context.fill import words
 from engine.context.held import held
@@ -19,9 +17,11 @@ from engine.context.inject import InjectedFile, InjectProblem
 from engine.context.routing import route
 from engine.context.skill_set import set_hash
 from engine.context.skills import discover, skill_folders
-from engine.contract.launch import Prompt
+from engine.contract.launch import Prompt, Wanted
 from engine.contract.orders import RunRequest
 from engine.contract.route import Route
+from engine.runtime.sandboxing import Enforced, enforced
+from engine.runtime.services import service_of, unresolved
 from engine.runtime.settings import zone_of
 from engine.runtime.skill_pins import pin_of
 from engine.scopes.conflict import Clash, HeldScope, decide
@@ -47,6 +47,7 @@ class Composed(Struct, frozen=True):
     workspace: Path
     argv: tuple[str, ...]
     argv_resume: tuple[str, ...]
+    wanted: Wanted
     problem: tuple[str, str]
     """Why the agent cannot be started, and what to do; empty when it can."""
     prompt: Prompt
@@ -54,6 +55,7 @@ class Composed(Struct, frozen=True):
     everything_tokens: int
     scope: Scope
     read_scope: Scope
+    enforced: Enforced
     clashes: tuple[tuple[HeldScope, Clash, bool], ...]
     """With live claims as they were when composing began, and whether both would write."""
     newest_token: int
@@ -92,19 +94,32 @@ def compose_request(request: RunRequest, config: Config, known: Held, now_ms: in
     writes = resolve_scope(workspace, routed.can_write)
     reads = resolve_scope(workspace, routed.can_read, mode="r")
     argv = request.argv or agent.argv
+    wanted = Wanted(
+        workspace=str(workspace),
+        service=service_of(routed.adapter, agent, config),
+        model=routed.model,
+        tools=routed.tools,
+        keep=routed.keep,
+        argv=argv,
+        argv_resume=() if request.argv else agent.argv_resume,
+        inject=routed.inject,
+        permissions=routed.permissions,
+    )
     return Composed(
         request=request,
         route=routed,
         agent=agent,
         workspace=workspace,
         argv=argv,
-        argv_resume=() if request.argv else agent.argv_resume,
-        problem=_cannot_start(routed, agent, workspace, argv),
+        argv_resume=wanted.argv_resume,
+        wanted=wanted,
+        problem=_cannot_start(routed.adapter, agent, wanted, config),
         prompt=made.prompt,
         inject_problems=(*made.inject_problems, *_unreadable(routed, reads, made.files)),
         everything_tokens=made.everything_tokens,
         scope=writes,
         read_scope=reads,
+        enforced=enforced(routed, writes),
         clashes=tuple(_clashes(writes, reads, known.scopes)),
         newest_token=known.newest_token,
         skills=made.skills,
@@ -122,33 +137,11 @@ def _expanded(folder: str) -> Path:
         return Path(folder)
 
 
-def _cannot_start(routed: Route, agent: Agent, workspace: Path, argv: tuple[str, ...]) -> tuple[str, str]:
-    if not workspace.is_dir():
-        return f"its workspace {workspace} is not a folder", "name one that exists"
-    if routed.adapter == "digest":
-        return _digest_problem(routed, argv)
-    if not argv:
-        return "it has no program to run", "give one after --"
-    values = argv_values(routed.model, routed.tools, "", str(workspace))
-    lacking = [
-        name for name in names_in((*argv, *agent.argv_resume)) if name in ("model", "tools") and name not in values
-    ]
-    if lacking:
-        return (
-            f"its argv names {{{lacking[0]}}}, and nothing says which",
-            f"declare {lacking[0]} for it or its task type",
-        )
-    if shutil.which(argv[0]) is None and not (workspace / argv[0]).is_file():
-        return f"there is no program '{argv[0]}' on the engine's PATH", "give its full path"
-    return "", ""
-
-
-def _digest_problem(routed: Route, argv: tuple[str, ...]) -> tuple[str, str]:
-    if not routed.inject:
-        return "it reads the files that are injected, and none is named", "name a file to inject"
-    if routed.model is not None:
-        return f"it needs no model, and {routed.model} is asked for", "leave the model out, or take another agent"
-    return ("it takes no program", "leave out what follows --") if argv else ("", "")
+def _cannot_start(adapter_name: str, agent: Agent, wanted: Wanted, config: Config) -> tuple[str, str]:
+    if not Path(wanted.workspace).is_dir():
+        return f"its workspace {wanted.workspace} is not a folder", "name one that exists"
+    lacks = adapter(adapter_name).lacks(wanted)
+    return lacks if lacks[0] else unresolved(adapter_name, agent, config)
 
 
 def _unreadable(routed: Route, reads: Scope, files: Sequence[InjectedFile]) -> list[InjectProblem]:

@@ -15,11 +15,15 @@ from engine.contract.clock import Clock, SystemClock
 from engine.contract.orders import Preview, PreviewAnswer
 from engine.runtime.boot import NOTICE, starts_after_boot
 from engine.runtime.budget_watch import BudgetWatch
+from engine.runtime.fallback import Fallback
 from engine.runtime.gate import Gate
+from engine.runtime.holding import Holding
 from engine.runtime.lease import Lease, consoles_attached
+from engine.runtime.listening import Listening
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import RESTART_S, LogFollower
 from engine.runtime.orders import Orders
+from engine.runtime.permissions import Permissions
 from engine.runtime.pricing import PriceBook
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
@@ -50,8 +54,12 @@ class Engine:
         self._settings = Settings(home)
         self._gate = Gate(home, database, self._settings, clock)
         self._trouble = Trouble(home, database, clock)
-        self._live = LiveRuns(home, database, self._settings, clock, self._trouble)
+        self._permissions = Permissions(home, database, clock)
+        self._listening = Listening(home, database, self._settings, clock, self._trouble, self._permissions)
+        self._holding = Holding(home, database, self._settings, clock, self._trouble)
+        self._live = LiveRuns(home, database, self._settings, clock, self._trouble, self._listening, self._holding)
         self._waiting = WaitingRoom(database, self._settings, self._gate, self._live, clock)
+        self._fallback = Fallback(database, self._gate, self._live, clock)
         self._budgets = BudgetWatch(database, self._settings, clock)
         self._scheduler = Scheduler(database, self._settings, self._gate, self._live, clock)
         self._prices = PriceBook(database, clock, self._settings.config.prices, os.environ)
@@ -62,6 +70,8 @@ class Engine:
             self._gate,
             self._live,
             self._waiting,
+            self._permissions,
+            self._holding,
             self._scheduler,
             self._logs,
             clock,
@@ -73,6 +83,7 @@ class Engine:
         self._over = asyncio.Event()
         self._why_over = ""
         self._config_is_new = False
+        self._up = False
         self._skills_due = 0.0
         self._needed = clock.monotonic()
         self._answered: dict[str, str] = {}
@@ -83,14 +94,18 @@ class Engine:
         ballast.take(self._home)
         with contextlib.suppress(NotWritten):  # the beat looks again
             self._look_at_config()
+        self._holding.adopt()
         adopted = self._live.adopt()
         self._live.go_on()
         self._say("engine", f"engine {__version__} up, pid {os.getpid()}, {adopted} runs adopted")
         lease.ready()
+        self._up = True
         work = (
             self._lasting("orders", self._serve),
             self._lasting("beat", self._beat),
             self._lasting("meter", self._live.meter),
+            self._lasting("listening", self._listening.run),
+            self._lasting("permissions", self._permissions.run),
             self._lasting("scheduler", self._scheduler.run),
             self._lasting("logs", self._logs.run, RESTART_S),
             self._until_over(),
@@ -109,6 +124,9 @@ class Engine:
         results = await asyncio.gather(*workers, return_exceptions=True)
         await self._orders.close()
         await self._live.close()
+        if self._why_over == "idle":  # nobody is there who could take the next turn
+            self._holding.let_go_idle()
+        await self._holding.close()
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -160,6 +178,7 @@ class Engine:
                 await self._look_at_skills()
                 await self._look_after()
             await self._waiting.look()
+            await self._fallback.look()
             if self._idle():
                 self._leave("idle")
             await asyncio.sleep(BEAT_S)
@@ -192,6 +211,8 @@ class Engine:
                 text = f"{short} (the one before stays in force)"
                 events.raise_notice(tx, events.Notice(CONFIG_NOTICE, "error", text, self._clock.now_ms()))
                 events.add(tx, self._clock.now_ms(), "config", text)
+        if self._up:  # what they were started with may not hold any more
+            self._holding.let_go_idle()
         self._config_is_new = False
         self._skills_due = 0.0
         self._waiting.look_again()

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from engine.adapters.registry import adapter
 from engine.admission.admit import ClashFacts, Facts, Place
 from engine.admission.budgets import BudgetFacts
 from engine.admission.calibration import fit
@@ -21,6 +22,7 @@ from engine.contract.verdict import Estimate, ReceiptPart
 from engine.runtime.budget_lines import lines_of, model_name, spender_of
 from engine.runtime.composing import Composed
 from engine.runtime.rates import rate_of
+from engine.runtime.sandboxing import asks
 from engine.scopes.conflict import Clash, HeldScope, clash
 from engine.scopes.reach import Mode, Scope
 from state import claims, history, ledger, receipts, runs
@@ -53,6 +55,10 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         task_type=route.task_type,
         scope_paths=composed.scope.paths,
         scope_problems=(*composed.scope.problems, *composed.read_scope.problems),
+        sandbox=composed.enforced.word,
+        asks=asks(composed.route),
+        sandbox_loose=composed.enforced.loose,
+        sandbox_problem=composed.enforced.problem,
         inject_names=route.inject,
         inject_problems=tuple((f"{item.name}: {item.why}", item.fix) for item in composed.inject_problems),
         prompt_warnings=_warnings(connection, composed, standing),
@@ -71,6 +77,7 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         clashes=tuple(_clashes(connection, composed)),
         timeout_s=route.timeout_s,
         timeout_max_s=route.timeout_max_s,
+        grace_s=config.grace_s if composed.request.grace_s is None else composed.request.grace_s,
         place=_place(connection, composed, standing.session_id, config),
     )
 
@@ -84,10 +91,17 @@ def expected(connection: Connection, composed: Composed, prompt: Prompt, config:
     return estimate(
         prompt.tokens,
         history.past_runs(connection, route.agent, route.task_type, model),
-        Declared(declared.overhead_tokens, output, declared.turns),
+        Declared(_overhead(composed, declared), output, declared.turns),
         rate_of(connection, config, route.adapter, route.model),
         fit(history.calibration_points(connection, model)),
     )
+
+
+def _overhead(composed: Composed, declared: AdapterDefaults) -> int:
+    """As declared, else as measured of the adapter's program."""
+    if declared.overhead_tokens is not None:
+        return declared.overhead_tokens
+    return adapter(composed.route.adapter).overhead_tokens(composed.wanted)
 
 
 Needs = dict[Literal["tokens", "microusd"], int]

@@ -1,13 +1,10 @@
 """Does a live run still fit what is reserved for it? What it has used so far is compared; over it, it asks for more."""
 
-from pathlib import Path
-
 import msgspec
 
-from engine.adapters.registry import adapter
 from engine.admission.words import amount
 from engine.config.model import Config
-from engine.contract.launch import RunUsage
+from engine.contract.launch import Reader, RunUsage
 from engine.contract.outcome import Stop, StoppedAt
 from engine.runtime.budget_lines import lines_of_run
 from state import events, ledger, runs
@@ -17,9 +14,9 @@ SHARE_MORE = 0.5
 """A run that needs more first asks for this share of what it has used beside, then only for what it has used."""
 
 
-def used_so_far(folder: Path, run: runs.Run) -> dict[ledger.Unit, int]:
-    """The larger of what it tells and what its client's log has told. Reads the run's folder."""
-    told = adapter(run.adapter).used(folder) or RunUsage(0, 0)
+def used_so_far(reader: Reader, run: runs.Run) -> dict[ledger.Unit, int]:
+    """The larger of what it tells and what its client's log has told."""
+    told = reader.usage or RunUsage(0, 0)
     tokens = told.input_tokens + told.output_tokens + told.cache_read_tokens + told.cache_write_tokens
     return {
         "tokens": max(tokens, run.used_tokens),

@@ -6,18 +6,20 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from engine.contract.clock import Clock
-from engine.contract.orders import AllowSkill, Decide, FireJob, ResetSession, RunRequest, StopRun
+from engine.contract.orders import AllowSkill, Decide, FireJob, Interrupt, ResetSession, RunRequest, StopRun
 from engine.runtime.client import ErrorAnswer
 from engine.runtime.conversation import next_generation
 from engine.runtime.gate import Gate
+from engine.runtime.holding import Holding
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import LogFollower
+from engine.runtime.permissions import Permissions
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.skill_pins import allow
 from engine.runtime.trouble import Trouble, passes
-from engine.runtime.waiting import WaitingRoom
+from engine.runtime.waiting import WaitingRoom, as_shown
 from state import events, journal, runs, sessions, skills, spool
-from state.database import Database
+from state.database import Connection, Database
 from state.errors import NotWritten, QuarterdeckError, Refused
 from state.home import Home
 
@@ -43,6 +45,8 @@ class Orders:
         gate: Gate,
         live: LiveRuns,
         waiting: WaitingRoom,
+        permissions: Permissions,
+        holding: Holding,
         scheduler: Scheduler,
         logs: LogFollower,
         clock: Clock,
@@ -56,6 +60,8 @@ class Orders:
         self._gate = gate
         self._live = live
         self._room = waiting
+        self._permissions = permissions
+        self._holding = holding
         self._scheduler = scheduler
         self._logs = logs
         self._clock = clock
@@ -70,6 +76,7 @@ class Orders:
             "reset": self._reset,
             "undo": self._undo,
             "stop": self._stop,
+            "interrupt": self._interrupt,
             "decide": self._decide,
             "allow_skill": self._allow_skill,
             "reload": self._reload_now,
@@ -174,6 +181,7 @@ class Orders:
             text = f"session {session.id} reset  generation {new.number} starts at its next run"
             events.add(tx, now_ms, "reset", text + (f"  ({wanted.note})" if wanted.note else ""), session_id=session.id)
             spool.store_answer(tx, order, now_ms, True, {"session": session.id, "generation": new.number})
+        self._holding.let_go_idle(session.generation_id)
 
     async def _undo(self, order: spool.Order) -> None:
         now_ms = self._clock.now_ms()
@@ -192,21 +200,37 @@ class Orders:
 
     async def _stop(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=StopRun)
-        run = runs.get(self._database.connection, wanted.run_id)
+        await self._end_run(order, wanted.run_id, self._live.stop)
+
+    async def _interrupt(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=Interrupt)
+        await self._end_run(order, wanted.run_id, self._live.interrupt)
+
+    async def _end_run(
+        self, order: spool.Order, run_id: int, end: Callable[[int, Callable[[Connection], None]], Awaitable[None]]
+    ) -> None:
+        """One that waits has nothing to end."""
+        run, now_ms = runs.get(self._database.connection, run_id), self._clock.now_ms()
         if run.state == "waiting":
             self._room.cancel(run)
             self._answer(order, {"run": run.id})
         else:
-            now_ms = self._clock.now_ms()
-            await self._live.stop(run.id, lambda tx: spool.store_answer(tx, order, now_ms, True, {"run": run.id}))
+            await end(run.id, lambda tx: spool.store_answer(tx, order, now_ms, True, {"run": run.id}))
 
     async def _decide(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=Decide)
         now_ms = self._clock.now_ms()
         with self._database.transaction() as tx:
-            asked = self._room.decide(tx, wanted, now_ms)
+            asked = as_shown(tx, wanted)
+            if asked.kind == "permission":
+                self._permissions.decide(tx, asked, wanted.approve, now_ms)
+            else:
+                self._room.decide(tx, wanted, now_ms)
             spool.store_answer(tx, order, now_ms, True, {"run": asked.run_id, "approved": wanted.approve})
-        await self._room.look(first=asked.run_id)
+        if asked.kind == "permission":
+            await self._permissions.tell()
+        else:
+            await self._room.look(first=asked.run_id)
 
     async def _allow_skill(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=AllowSkill)

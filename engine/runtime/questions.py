@@ -1,4 +1,5 @@
-"""What is the operator asked when a budget says `ask`? One stored value: what is shown is what is approved."""
+"""What is the operator asked, when a budget says `ask` or an agent's program does? One stored value: what is shown is
+what is approved."""
 
 from typing import Literal
 
@@ -47,6 +48,25 @@ class Question(Struct, frozen=True):
     high_tokens: int
     high_microusd: int | None
     raises: tuple[Raise, ...]
+
+
+class Permission(Struct, frozen=True):
+    """What a live run's program wants to do and may not do unasked."""
+
+    run_id: int
+    agent: str
+    session_id: int | None
+    task: str
+    workspace: str
+    tool: str
+    what: str
+    """All of it, as text."""
+    path: str | None
+    """The one file that it wants to write, where it is that."""
+
+
+def read_permission(text: str) -> Permission:
+    return msgspec.json.decode(text, type=Permission)
 
 
 _FIGURES = ("likely_tokens", "high_tokens", "high_microusd", "raises")

@@ -36,6 +36,8 @@ def columns(composed: Composed, prompt: Prompt, verdict: Verdict, facts: Facts) 
         "likely_tokens": verdict.estimate.likely_tokens,
         "verdict": _json(verdict),
         "request": _json(request),
+        "route": _json(route),
+        "falls_back_from": request.falls_back_from,
         "parent_run_id": request.parent_run_id,
         "depth": facts.place.depth,
         "resumes_run_id": request.resumes_run_id,

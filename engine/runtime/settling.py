@@ -9,6 +9,8 @@ from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord, Stop
 from engine.contract.verdict import Estimate
 from engine.runtime.aftermath import lost_claim
+from engine.runtime.elsewhere import goes_elsewhere, mark
+from engine.runtime.permissions import withdraw_all
 from engine.scopes.violations import Changes, words
 from engine.telemetry.prices import local_price
 from state import claims, events, ledger, prices, receipts, run_usage, runs, sessions, slots, usage
@@ -34,6 +36,7 @@ def settle(
     ledger.settle(tx, run.id, used, lines, now_ms)
     trouble = _note_changes(tx, run, changes, now_ms)
     claims.release(tx, run.id, now_ms)
+    withdraw_all(tx, run.id, now_ms)
     runs.settle(
         tx,
         run.id,
@@ -44,6 +47,11 @@ def settle(
         summary=((result.text if result else "") or why).strip().partition("\n")[0][:200],
         ended_ms=now_ms,
     )
+    runs.update(
+        tx, run.id, {"end_record": msgspec.json.encode(end).decode(), "turns": result.turns if result else None}
+    )
+    if goes_elsewhere(run, outcome, result, changes):
+        mark(tx, run.id, run.agent, run.model or run.adapter, why, run.job, now_ms)
     if run.job is not None and run.slot_due_ms is not None:
         slots.update(tx, run.job, run.slot_due_ms, _SLOT_STATES.get(outcome, "failed"), run.id, why or None)
     if run.session_id is not None:
@@ -53,12 +61,18 @@ def settle(
 
 
 def judge(run: runs.Run, end: EndRecord, result: AdapterResult | None) -> tuple[str, str]:
-    """The outcome: the keeper knows how it ended, the adapter whether that was an answer, we why we ended it."""
-    stop = msgspec.json.decode(run.stop_reason, type=Stop).reason if run.stop_reason else None
-    if stop == "operator" and end.outcome == "cancelled":
+    """The outcome: the keeper knows how it ended, the adapter whether that was an answer, we why we ended it.
+
+    A turn that the operator broke off is cancelled however its program then ended. One that crashed has not
+    succeeded, although it had answered before: what it still had to write is not there. One that had to be ended after
+    its answer, when nobody wanted more of it, has.
+    """
+    stop = msgspec.json.decode(run.stop_reason, type=Stop) if run.stop_reason else None
+    broken_off = result is not None and not result.ok and end.outcome in ("succeeded", "failed")
+    if stop is not None and stop.reason == "operator" and (end.outcome == "cancelled" or broken_off):
         return "cancelled", end.why or "stopped by the operator"
-    if stop == "budget_reached" and end.outcome in ("cancelled", "failed", "interrupted"):
-        return "budget_reached", "its budget had no more room; it can go on"
+    if stop is not None and stop.reason == "budget_reached" and end.outcome in ("cancelled", "failed", "interrupted"):
+        return "budget_reached", "its budget had no more room; it can go on" if stop.at else run.why or ""
     if end.outcome == "succeeded" and result is not None and not result.ok:
         return "failed", result.why
     if end.outcome == "failed":
@@ -98,8 +112,8 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     reported = result.usage if result else None
     used = reported or _estimated(tx, run)
     source = sessions.generation(tx, run.generation_id).source
-    free = adapter(run.adapter).free
-    model_id = prices.model_id(tx, run.model, "local" if free else "") if run.model else None
+    free, provider = adapter(run.adapter).free, adapter(run.adapter).provider
+    model_id = prices.model_id(tx, run.model, "local" if free else provider) if run.model else None
     price_id = None
     if free and run.model and model_id is not None:
         text = msgspec.json.encode(local_price(run.model, "local")).decode()

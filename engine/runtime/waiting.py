@@ -9,6 +9,7 @@ import msgspec
 
 from engine.contract.clock import Clock
 from engine.contract.orders import Decide, RunRequest
+from engine.contract.outcome import Stop
 from engine.runtime.admitting import close_wait
 from engine.runtime.budget_lines import budget_lines
 from engine.runtime.gate import Gate
@@ -65,10 +66,9 @@ class WaitingRoom:
                 self._give_up(run, "nobody answered in time" if run.waits_for == "approval" else "it waited too long")
 
     def decide(self, tx: Connection, wanted: Decide, now_ms: int) -> Question:
-        """The operator's word: grants what the question says, or refuses the run. Raises NotFound or Refused."""
-        asked = approvals.get(tx, wanted.approval_id)
-        if asked.sha256 != wanted.sha256:
-            raise Refused(f"question {asked.id} is not the one that was shown", "look at it again: qd approvals")
+        """The operator's word on a run that waits: grants what the question says, or refuses the run. Raises NotFound
+        or Refused."""
+        asked = as_shown(tx, wanted)
         approvals.decide(tx, asked.id, wanted.approve, now_ms)
         told = read_question(asked.what)
         if wanted.approve:
@@ -112,9 +112,10 @@ class WaitingRoom:
             self._give_up(run, error.line if isinstance(error, QuarterdeckError) else str(error))
 
     async def _ended(self, run: runs.Run) -> None:
-        """A run is over: claims and places are free. One that met its budget is asked for again, to go on."""
+        """A run is over: claims and places are free. One that met its budget is asked for again, to go on; one that met
+        a cap of its own is not, since nothing will change by itself."""
         self.look_again()
-        if run.outcome != "budget_reached" or run.request is None:
+        if run.outcome != "budget_reached" or run.request is None or not stopped_by_budget(run):
             return
         try:
             self._live.launch(await self._gate.ask(_again(run)))
@@ -138,6 +139,19 @@ class WaitingRoom:
         runs.update(tx, run.id, end)
         close_wait(tx, run.id, msgspec.json.decode(run.request, type=RunRequest), why, now_ms)
         events.add(tx, now_ms, "refused", f"{run.agent} refused  {why}", run_id=run.id, job=run.job)
+
+
+def as_shown(connection: Connection, wanted: Decide) -> approvals.Approval:
+    """The question that was answered. Raises NotFound, and Refused when it is not the one that was shown."""
+    asked = approvals.get(connection, wanted.approval_id)
+    if asked.sha256 != wanted.sha256:
+        raise Refused(f"question {asked.id} is not the one that was shown", "look at it again: qd approvals")
+    return asked
+
+
+def stopped_by_budget(run: runs.Run) -> bool:
+    """Whether limits of budgets had no room left for it."""
+    return run.stop_reason is not None and bool(msgspec.json.decode(run.stop_reason, type=Stop).at)
 
 
 def _again(run: runs.Run) -> RunRequest:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.config.load import load
-from engine.config.model import Config, TaskType
+from engine.config.model import Config
+from engine.config.routed import TaskType
 from engine.context.assemble import assemble
 from engine.context.fill import words
 from engine.context.held import changes

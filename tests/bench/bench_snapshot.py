@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from engine.execution.keeper import living
+from engine.execution.tree import living
 from engine.execution.remains import gone, remains
 from engine.execution.snapshot import changed, load, store, take
 

@@ -107,6 +107,8 @@ class Desk:
 
 
 def kill(pid: int, number: int) -> None:
+    if pid <= 0:  # nobody's: a run that was given up
+        return
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -58,7 +58,9 @@ def lives(pid):
 
 
 def detached(desk, script, *words):
-    return desk.json("run", "--timeout", "60s", "--detach", *words, "--", "sh", "-c", script)
+    """A run that does what no sandbox would let it: it says who it is in the workspace, or removes its folder."""
+    words = ("--timeout", "60s", "--sandbox", "off", "--detach", *words)
+    return desk.json("run", *words, "--", "sh", "-c", script)
 
 
 def fall(engine):

@@ -166,6 +166,7 @@ def spender(desk, engine, wait_until):
             adapter = "command"
             argv = ["sh", "spend.sh"]
             argv_resume = ["true"]
+            sandbox = "off"
             """
         )
         started = engine(MEASURES.format(str(measured)) + patch)

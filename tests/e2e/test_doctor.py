@@ -1,6 +1,7 @@
 """Does `qd doctor` tell where logs are looked for, what could not be read there, and that a database is none?"""
 
 import json
+import socket
 
 from tests.e2e.test_usage_trouble import as_user
 
@@ -65,3 +66,74 @@ def test_a_database_that_is_none_is_a_problem(desk):
     ((level, text),) = found(desk, "state", code=1)
     assert level == "problem"
     assert "quarterdeck.db" in text
+
+
+CLIENT = "#!/bin/sh\necho '{version} (a client)'\n"
+
+
+def place(desk, name, version):
+    """A program of this name that tells this version, first on the PATH."""
+    folder = desk.home / "bin"
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(CLIENT.format(version=version))
+    path.chmod(0o755)
+    desk.env["PATH"] = f"{folder}:{desk.env['PATH'].removeprefix(f'{folder}:')}"
+    return path
+
+
+def one(desk, name, code=0):
+    (told,) = found(desk, name, code)
+    return told
+
+
+def test_a_client_is_told_with_its_version_and_what_it_would_log_in_with(desk):
+    path = place(desk, "claude", "2.1.329")
+    assert one(desk, "adapter claude_code") == ("note", f"{path} 2.1.329; no key and no login found")
+    (desk.home / ".claude").mkdir()
+    (desk.home / ".claude" / ".credentials.json").write_text("{}")
+    assert one(desk, "adapter claude_code") == ("ok", f"{path} 2.1.329; logged in, in {desk.home}/.claude")
+    desk.env["ANTHROPIC_API_KEY"] = "sk-ant-canary"
+    level, text = one(desk, "adapter claude_code")
+    assert (level, "its key is ANTHROPIC_API_KEY" in text) == ("ok", True)
+    assert "canary" not in desk.run("doctor")[1]
+
+    place(desk, "claude", "2.2.0")
+    level, text = one(desk, "adapter claude_code")
+    assert (level, "measured on 2.1.329; this is 2.2.0: numbers and resuming are untested" in text) == ("note", True)
+
+
+def test_what_nobody_uses_is_a_note_and_what_an_agent_needs_is_a_problem(desk):
+    desk.env["PATH"] = "/usr/bin:/bin"
+    assert one(desk, "adapter codex")[0] == "note"
+    desk.configure("[agent.coder]\nadapter = 'codex'\n[agent.pump]\nadapter = 'acp'\nargv = ['no-such-pump']\n")
+    assert one(desk, "adapter codex", 1) == ("problem", "no program 'codex', which coder needs")
+    assert one(desk, "agent pump", 1) == ("problem", "no program 'no-such-pump' on the engine's PATH")
+    desk.configure("[agent.writer]\nadapter = 'anthropic'\nmodel = 'x'\n")
+    level, text = one(desk, "adapter anthropic", 1)
+    assert (level, text.startswith("ANTHROPIC_API_KEY is not set")) == ("problem", True)
+
+
+def test_a_key_is_looked_for_where_the_engine_is(desk):
+    """Its environment is not that of the shell that asks."""
+    desk.json("run", "--", "true")
+    desk.env["OPENAI_API_KEY"] = "sk-canary"
+    level, text = one(desk, "adapter openai")
+    assert (level, text) == ("note", "OPENAI_API_KEY is not set in the engine's environment")
+    desk.json("engine", "stop")
+    assert one(desk, "adapter openai") == ("ok", "the usual server, which is not asked here; there is a key")
+
+
+def test_a_server_answers_or_does_not(desk):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        desk.configure(f"[adapter.ollama]\nbase_url = '{url}'\n")
+        assert one(desk, "adapter ollama") == ("ok", f"{url} answers")
+    assert one(desk, "adapter ollama") == ("note", f"{url} does not answer within 1 s")
+    desk.configure(f"[agent.small]\nadapter = 'ollama'\nmodel = 'x'\nbase_url = '{url}'\n")
+    assert one(desk, "adapter ollama", 1) == ("problem", f"{url} does not answer within 1 s, which small needs")
+
+
+def test_what_the_kernel_can_do_is_told(desk):
+    findings = {one["name"]: one["level"] for one in desk.json("doctor")["findings"]}
+    assert {"landlock", "bwrap", "openat2", "cgroup", "pidfd"} <= findings.keys()

@@ -151,6 +151,7 @@ def test_a_run_that_meets_its_budget_is_ended_and_goes_on_when_it_is_raised(benc
         adapter = "command"
         argv = ["sh", "spend.sh"]
         argv_resume = ["sh", "on.sh"]
+        sandbox = "off"
         """
     bench.configure(budget.format(2000) + agent)
 
@@ -226,7 +227,8 @@ def test_who_stops_waiting_is_told_that_the_run_does_not(bench, shown, wait_unti
 
 
 def test_who_does_not_wait_for_a_live_run_is_told_how_to_end_it(bench, shown, wait_until):
-    with waiting(bench, "spawn", "--", "sh", "-c", "touch started; while [ ! -e go ]; do sleep 0.05; done") as child:
+    script = "touch started; while [ ! -e go ]; do sleep 0.05; done"
+    with waiting(bench, "spawn", "--sandbox", "off", "--", "sh", "-c", script) as child:
         wait_until((bench.workspace / "started").exists, "it runs")
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=20)

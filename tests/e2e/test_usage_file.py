@@ -32,7 +32,8 @@ def spend(desk, *lines):
 
 def test_a_run_with_a_fifo_for_its_usage_keeps_no_other_from_being_metered(desk, shown, wait_until):
     desk.configure('[limits]\ngrace = "1s"\n[budget.day]\nwindow = "day"\ntokens = 20000\n')
-    first = desk.json("spawn", "--detach", "--", "sh", "-c", f"mkfifo $QUARTERDECK_USAGE; touch made; {HOLD}")
+    script = f"rm $QUARTERDECK_USAGE; mkfifo $QUARTERDECK_USAGE; touch made; {HOLD}"
+    first = desk.json("spawn", "--detach", "--sandbox", "off", "--", "sh", "-c", script)
     wait_until((desk.workspace / "made").exists, "the fifo is there")
     told = json.dumps({"input_tokens": 90_000})
 

@@ -25,7 +25,9 @@ def run(house):
 def test_what_is_asked_is_kept_word_for_word_with_its_hash(run, tx):
     what = '{"task":"\\u001b]0;x"}'
     asked = approvals.get(tx, approvals.ask(tx, run, what, 5, 10))
-    assert asked == approvals.Approval(1, run, what, hashlib.sha256(what.encode()).hexdigest(), 5, 10, "open", None)
+    assert asked == approvals.Approval(
+        1, run, what, hashlib.sha256(what.encode()).hexdigest(), 5, 10, "open", None, "budget", None
+    )
     assert approvals.pending(tx) == [asked]
 
 

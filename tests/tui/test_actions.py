@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tui import actions
+from tui import actions, legend
 from tui.app import Console
 from tui.panes.budgets import BudgetsPane
 from tui.panes.jobs import JobsPane
@@ -24,6 +24,7 @@ from tui.screens.session import SessionScreen
 from tui.screens.skill import SkillScreen
 from tui.screens.skill_sheets import AssignSheet, SkillSetSheet
 from tui.screens.spawn import SpawnSheet
+from tui.screens.talk import TalkScreen
 from tui.widgets.lines import Page
 from tui.widgets.table import Table
 
@@ -39,6 +40,7 @@ HANDLERS = {
     "session": (SessionScreen,),
     "run": (RunScreen,),
     "inbox": (InboxScreen,),
+    "talk": (TalkScreen,),
     "skill": (SkillScreen,),
     "page": (Page,),
     "sheet": (JobSheet, BudgetSheet, SkillSetSheet, AssignSheet),
@@ -53,6 +55,7 @@ TOGETHER = [("app", "overview", "table", pane) for _, pane, _ in actions.PANES] 
     ("app", "run", "page"),
     ("app", "inbox", "table"),
     ("app", "inbox", "page"),
+    ("app", "talk", "page"),
     ("app", "skill", "page"),
     ("app", "help", "page"),
     ("app", "result", "page"),
@@ -89,7 +92,7 @@ def test_everything_is_in_the_help_with_its_key():
     page = ["".join(text for text, _ in line) for line in help_lines()]
     for action in actions.ACTIONS:
         assert any(actions.say_key(action) in line and action.label in line for line in page), action.id
-    for letter, meaning in (*actions.SESSION_LETTERS, *actions.SLOT_LETTERS, *actions.JOB_LETTERS):
+    for letter, meaning in (*legend.SESSION_LETTERS, *legend.SLOT_LETTERS, *legend.JOB_LETTERS):
         assert any(line.strip().startswith(letter) and meaning in line for line in page)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.runtime.lease import holder
-from engine.runtime.questions import Question, Raise
+from engine.runtime.questions import Permission, Question, Raise
 from state import approvals
 from tests.tui.test_cli_runs import run_of
 from tui.cli.dispatch import capture
@@ -145,3 +145,38 @@ def test_a_run_does_not_answer_its_own_question(world, put, word, monkeypatch):
     assert err == "an agent does not answer its own questions; answer from your own shell"
     assert holder(world.home) is None, "no engine is started for that"
     assert [one["approval"] for one in answer(world, "approvals")[0]["approvals"]] == [number]
+
+
+def permission(what="command: rm -r pump\n\x1b]0;owned\x07 \u202e end"):
+    return Permission(3, "coder", 5, "mend the pump", "/home/op/work", "Bash", what, None)
+
+
+@pytest.fixture
+def asked_by_program(world):
+    """What a live run's program asks, on record; the approval's number."""
+    run = run_of(world, state="running", outcome=None)
+    text = msgspec.json.encode(permission()).decode()
+    with world.open().transaction() as tx:
+        return approvals.ask(tx, run, text, world.now_ms, world.now_ms + 3_600_000, request_id="r1"), text
+
+
+def test_what_a_program_asks_is_shown_whole_beside_what_budgets_ask(world, put, asked_by_program):
+    number, text = asked_by_program
+    put()
+    data, told = answer(world, "approvals")
+    assert [one["kind"] for one in data["approvals"]] == ["permission", "budget"]
+    assert "Bash command: rm -r pump" in told
+    data, told = answer(world, "approvals", "show", str(number))
+    assert data["question"] == msgspec.to_builtins(permission())
+    assert data["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert "coder asks: Bash" in told
+    assert "command: rm -r pump" in told
+    assert " end" in told, "nothing of it is left out"
+    assert not {"\x1b", "\x07", "\u202e"} & set(told)
+
+
+def test_a_run_shows_what_its_program_asked(world, asked_by_program):
+    number, _ = asked_by_program
+    view, told = answer(world, "run", "show", str(approvals.get(world.open().connection, number).run_id))
+    assert [(one["approval"], one["state"], one["tool"]) for one in view["asked"]] == [(number, "open", "Bash")]
+    assert f"question {number}, open: Bash command: rm -r pump" in told

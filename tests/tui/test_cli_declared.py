@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from engine.config.model import SHIPPED, Template
+from engine.config.model import Template
+from engine.config.routed import SHIPPED
 from tui.cli import declared, run_text
 from tui.cli.dispatch import capture
 from tui.cli.verb import Page
@@ -67,7 +68,7 @@ def test_task_types_say_what_is_shipped_and_what_is_yours(world):
     assert (heartbeat["shipped"], heartbeat["declared"]) == (True, ["model", "tools"])
     assert (heartbeat["model"], heartbeat["tools"], heartbeat["timeout"]) == ("cheap", ["read"], "2m")
     assert (views["audit"]["shipped"], views["audit"]["declared"]) == (False, ["timeout"])
-    shipped = msgspec.to_builtins(SHIPPED["decision"])
+    shipped = msgspec.json.decode(msgspec.json.encode(SHIPPED["decision"]))
     assert {key: views["decision"][key] for key in shipped} == shipped
     assert "shipped, you: model, tools" in text
     assert text.endswith("changed by the configuration: heartbeat (model, tools)\nadded by the configuration: audit")

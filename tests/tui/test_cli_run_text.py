@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract.orders import RunRequest
+from engine.contract.outcome import EndRecord, Stop
 from engine.scopes.violations import Changes, words
-from state import approvals, runs
+from state import approvals, events, fallbacks, runs
 from tests.tui.test_cli_runs import ESTIMATE, encoded, run_of, shown
 from tui.cli import run_text
+from tui.cli.awaiting import awaited
 from tui.cli.run_view import run_view, violated
-from tui.cli.runs import awaited
 from tui.cli.verb import Context
 
 
@@ -163,8 +164,74 @@ def test_who_goes_on_is_waited_for_where_it_is_not_there_yet(world, monkeypatch)
     def comes(_seconds):
         run_of(world, state="waiting", outcome=None, waits_for="budget", resumes_run_id=first)
 
-    monkeypatch.setattr("tui.cli.runs.time.sleep", comes)
+    monkeypatch.setattr("tui.cli.awaiting.time.sleep", comes)
     output = awaited(Context(world.home, Namespace(detach=False)), first)
     assert not output.ok
     assert output.data["successor"]["waiting"]["for"] == "budget"
     assert f"run {output.data['resumed_by']} goes on with it: waits for room in a budget" in output.text
+
+
+def end(**said):
+    values = {"outcome": "timed_out", "exit_code": None, "signal": 9, "started_ms": 0, "ended_ms": 9, "duration_s": 2.5}
+    return encoded(EndRecord(**(values | said)))
+
+
+def test_how_a_run_was_held_and_how_hard_it_ended_is_told(world):
+    number = run_of(world, sandbox="landlock(7)", turns=3, end_record=end(escalated=True, leaked=2, dropped_bytes=5))
+    view, text = shown(world, number)
+    assert (view["sandbox"], view["turns"], view["escalated"], view["leaked"]) == ("landlock(7)", 3, True, 2)
+    assert view["duration_s"] == 2.5
+    assert "held to its scope by: landlock(7); asked its model 3 times; had to be killed after the grace" in text
+    assert "2 processes that it left behind had to be ended" in text
+
+
+def test_of_a_run_without_an_end_nothing_is_claimed(world):
+    view, text = shown(world, run_of(world, state="refused", outcome="refused"))
+    nothing = ("escalated", "leaked", "stdout", "truncated", "duration_s", "sandbox", "turns", "turn_of")
+    assert {name: view[name] for name in nothing} == dict.fromkeys(nothing)
+    assert "had to be" not in text
+
+
+@pytest.mark.parametrize(("dropped", "truncated"), [(0, False), (7, True)])
+def test_an_output_that_its_keeper_cut_is_truncated(world, dropped, truncated):
+    number = run_of(world, end_record=end(dropped_bytes=dropped))
+    folder = world.home.run_folder(number)
+    folder.mkdir(parents=True)
+    (folder / "stdout.log").write_text("hi\n")
+    view, _ = shown(world, number)
+    assert (view["stdout"], view["truncated"]) == ("hi\n", truncated)
+
+
+def test_who_does_it_again_with_another_model_is_told_by_both(world):
+    first = run_of(world, outcome="failed", why="its server is overloaded")
+    second = run_of(world, falls_back_from=first)
+    view, text = shown(world, first)
+    assert (view["falls_back_from"], view["fell_back_to"]) == (None, second)
+    assert f"run {second} does it again with another model" in text
+    view, text = shown(world, second)
+    assert (view["falls_back_from"], view["fell_back_to"]) == (first, None)
+    assert f"does again what run {first} could not" in text
+
+
+def test_a_run_that_goes_to_another_model_is_followed_to_the_last(world, monkeypatch):
+    """What is marked to go is waited for; what is not is not."""
+    first = run_of(world, outcome="failed")
+    later = []
+
+    def comes(_seconds):
+        later.append(run_of(world, falls_back_from=first))
+
+    monkeypatch.setattr("tui.cli.awaiting.time.sleep", comes)
+    assert awaited(Context(world.home, Namespace(detach=False)), first).data["run"] == first
+    assert later == []
+    with world.open().transaction() as tx:
+        events.add(tx, world.now_ms, fallbacks.KIND, "no model", run_id=first)
+    output = awaited(Context(world.home, Namespace(detach=False)), first)
+    assert (output.data["run"], output.data["outcome"], output.ok) == (later[0], "succeeded", True)
+
+
+def test_a_run_that_met_a_cap_of_its_own_is_not_waited_for(world, monkeypatch):
+    first = run_of(world, outcome="budget_reached", stop_reason=encoded(Stop("budget_reached")))
+    monkeypatch.setattr("tui.cli.awaiting.time.sleep", lambda _: pytest.fail("nobody goes on with it"))
+    output = awaited(Context(world.home, Namespace(detach=False)), first)
+    assert (output.data["outcome"], output.data["successor"], output.ok) == ("budget_reached", None, False)

@@ -7,11 +7,12 @@ import pytest
 from textual import events
 
 from engine.contract.orders import Decide, StopRun
-from engine.runtime.questions import Question, Raise
+from engine.runtime.questions import Permission, Question, Raise
 from state import approvals
 from tui.screens.confirm import Confirm
-from tui.screens.inbox import InboxScreen, consequences, question_lines
+from tui.screens.inbox import InboxScreen
 from tui.screens.overview import Overview
+from tui.screens.question import consequences, question_lines
 
 DAY = Raise("day", "tokens", "day", 0, 86_400_000, 60_000, 58_000, 2_100, 100)
 
@@ -24,6 +25,21 @@ def asked(run_id, **fields):
         "resumes_run_id": None, "likely_tokens": 1_200, "high_tokens": 2_100, "high_microusd": 20_000, "raises": (DAY,),
     }  # fmt: skip
     return msgspec.json.encode(Question(**values | fields)).decode()
+
+
+def wants(run_id, **fields):
+    """What a live run's program asks, as it is stored."""
+    values = {
+        "run_id": run_id, "agent": "coder", "session_id": 1, "task": "mend the pump", "workspace": "/home/op/work",
+        "tool": "Bash", "what": "rm -rf build\nmake", "path": None,
+    }  # fmt: skip
+    return msgspec.json.encode(Permission(**values | fields)).decode()
+
+
+def permission(world, run_id, request_id="r1", **fields):
+    with world.open().transaction() as tx:
+        until_ms = world.now_ms + 43_200_000
+        return approvals.ask(tx, run_id, wants(run_id, **fields), world.now_ms, until_ms, request_id=request_id)
 
 
 @pytest.fixture
@@ -309,3 +325,55 @@ def test_the_inbox_lists_as_much_as_the_header_counts_held_skills_too(filled, dr
         assert isinstance(pilot.app.screen, InboxScreen)
 
     drive(filled.home, scenario, size)
+
+
+@pytest.mark.parametrize("size", [(120, 34), (80, 24)])
+@pytest.mark.parametrize(
+    ("key", "title", "then", "approve"),
+    [
+        ("y", "Allow run 1 to use Bash?", "It does what was shown, this once.", True),
+        ("n", "Deny run 1 to use Bash?", "It is told no, and goes on without it.", False),
+    ],
+)
+def test_what_a_live_agent_asks_is_shown_whole_counted_and_answered_like_a_budget(
+    filled, drive, monkeypatch, size, key, title, then, approve
+):
+    now = [100.0]
+    monkeypatch.setattr(Confirm, "clock", lambda _: now[0])
+    permission(filled, filled.run(session_id=1, state="running"), path="/home/op/work/a\u202e.md")
+    found = []
+
+    async def scenario(pilot):
+        ordered = orders_of(pilot)
+        await pilot.sees("1 needs me")
+        line = next(line for line in pilot.shown().splitlines() if "fix flaky test" in line)
+        assert line.startswith("! "), "its session says who needs me"
+        await opened(pilot)
+        await pilot.sees(
+            "1 question of live runs", "Bash rm -rf build", "wants to   use Bash", "exactly    rm -rf build"
+        )
+        await pilot.sees("make", "a<U+202E>.md", "session 1", "mend the pump", "expires")
+        await pilot.press(key, "enter")
+        await pilot.sees(title, then, "came too early")
+        assert ordered == []
+        now[0] += 0.31
+        await pilot.press("enter")
+        await pilot.until(lambda: ordered, "the answer is ordered")
+        found.extend(ordered)
+
+    drive(filled.home, scenario, size)
+    sha256 = hashlib.sha256(wants(1, path="/home/op/work/a\u202e.md").encode()).hexdigest()
+    assert found == [("decide", Decide(1, approve, sha256))]
+
+
+def test_both_kinds_of_questions_count_together(filled, drive, open_question):
+    live = filled.run(state="running")
+    permission(filled, live)
+    permission(filled, live, "r2", what="make clean")
+
+    async def scenario(pilot):
+        await pilot.sees("3 need me")
+        await pilot.press("i")
+        await pilot.sees("1 run waiting for your word, 2 questions of live runs", "Bash make clean")
+
+    drive(filled.home, scenario)

@@ -13,6 +13,7 @@ MOST_TOKENS = 10**12
 LAST_NUMBER = 2**63 - 1
 """Of runs, sessions and questions: what a database can hold."""
 MOST_LISTED = 10**9
+MOST_TURNS = 10**6
 
 
 def tokens(text: str) -> int:
@@ -55,6 +56,11 @@ def number(text: str) -> int:
 def how_many(text: str) -> int:
     """Entries of a list."""
     return _whole(text, 0, MOST_LISTED)
+
+
+def some_turns(text: str) -> int:
+    """Requests to a model, at least one."""
+    return _whole(text, 1, MOST_TURNS)
 
 
 def _whole(text: str, least: int, most: int) -> int:

@@ -12,16 +12,18 @@ from engine.admission.words import dollars
 from engine.contract.clock import iso
 from engine.contract.orders import Decide
 from engine.runtime.client import Client
-from engine.runtime.questions import Question, Raise, read_question
+from engine.runtime.questions import Question, Raise, read_permission, read_question
 from state import approvals
 from state.database import Connection
 from state.errors import NotFound, Refused
 from tui.cli.amounts import number
+from tui.cli.answering import question_lines
 from tui.cli.asking import needs_operator
 from tui.cli.run_text import hung
 from tui.cli.verb import Context, Output, Verb, fitted, local, no_arguments, page, table, times
 from tui.text import plural
 
+_ALLOWS_CHARS = 40
 _TASK_CHARS = (40, 20, 8)
 """Of a task in the list, as many as fit."""
 
@@ -44,13 +46,20 @@ def _list_table(found: list[approvals.Approval], views: list[dict[str, Any]], mo
             asked.id,
             asked.run_id,
             view["question"]["agent"],
-            ", ".join(f"{one['budget']} +{_amount(one['unit'], one['amount'])}" for one in view["question"]["raises"]),
+            clean(_allows(asked, view["question"]), _ALLOWS_CHARS),
             local(asked.expires_ms),
             clean(view["question"]["task"], most),
         )
         for asked, view in zip(found, views, strict=True)
     ]
-    return table(("id", "run", "agent", "approving grants", "answer until", "task"), rows, right=(0, 1))
+    return table(("id", "run", "agent", "approving allows", "answer until", "task"), rows, right=(0, 1))
+
+
+def _allows(asked: approvals.Approval, question: dict[str, Any]) -> str:
+    """What more there would be of a budget, or what the program wants to do."""
+    if asked.kind == "permission":
+        return f"{question['tool']} {question['what']}".strip().partition("\n")[0]
+    return ", ".join(f"{one['budget']} +{_amount(one['unit'], one['amount'])}" for one in question["raises"])
 
 
 def _id_argument(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +68,8 @@ def _id_argument(parser: argparse.ArgumentParser) -> None:
 
 def _show(context: Context) -> Output:
     asked = _asked(context)
-    view = _view(asked)
-    return Output(view, _words(asked, read_question(asked.what)))
+    said = _permission_words(asked) if asked.kind == "permission" else _words(asked, read_question(asked.what))
+    return Output(_view(asked), said)
 
 
 def _decide(context: Context, approve: bool) -> Output:
@@ -72,9 +81,12 @@ def _decide(context: Context, approve: bool) -> Output:
     client = Client(context.home)
     client.ensure()
     client.order("decide", Decide(asked.id, approve, _sha256(asked)))
-    question = read_question(asked.what)
     data = {"approval": asked.id, "run": asked.run_id, "approved": approve}
-    grants = f" Granted: {', '.join(_grant(one) for one in question.raises)}." if approve and question.raises else ""
+    if asked.kind == "permission":
+        word = "may do that" if approve else "is told no, and goes on"
+        return Output(data, f"Run {asked.run_id} {word}. See: qd run show {asked.run_id}")
+    raises = read_question(asked.what).raises if approve else ()
+    grants = f" Granted: {', '.join(map(_grant, raises))}." if raises else ""
     word = "approved" if approve else "denied"
     return Output(data, f"Run {asked.run_id} is {word}.{grants} See: qd run show {asked.run_id}")
 
@@ -92,19 +104,41 @@ def _sha256(asked: approvals.Approval) -> str:
 
 
 def _view(asked: approvals.Approval) -> dict[str, Any]:
-    question = msgspec.to_builtins(read_question(asked.what))
-    question["raises"] = [times(one) for one in question["raises"]]
     return {
         "approval": asked.id,
+        "kind": asked.kind,
         "run": asked.run_id,
         "state": asked.state,
         "asked_at": iso(asked.asked_ms),
         "expires_at": iso(asked.expires_ms),
         "decided_at": iso(asked.decided_ms),
-        "question": question,
+        "question": _question(asked),
         "chars": len(asked.what),
         "sha256": _sha256(asked),
     }
+
+
+def _question(asked: approvals.Approval) -> dict[str, Any]:
+    """As plain values: each kind of question has its own keys."""
+    if asked.kind == "permission":
+        told: dict[str, Any] = msgspec.to_builtins(read_permission(asked.what))
+        return told
+    question: dict[str, Any] = msgspec.to_builtins(read_question(asked.what))
+    return question | {"raises": [times(one) for one in question["raises"]]}
+
+
+def _permission_words(asked: approvals.Approval) -> str:
+    """The stored question, all of it: what an eye would miss is spelled out."""
+    told = read_permission(asked.what)
+    until = f"answer until {local(asked.expires_ms)}" if asked.state == "open" else asked.state
+    head = (
+        hung("", f"approval {asked.id}  run {told.run_id}  {until}"),
+        hung("  agent      ", told.agent + (f", session {told.session_id}" if told.session_id else "")),
+        hung("  workspace  ", told.workspace),
+        *(hung("  task       " if n == 0 else " " * 13, line) for n, line in enumerate(told.task.split("\n"))),
+    )
+    foot = hung("  question   ", f"{len(asked.what):,} characters, sha256 {_sha256(asked)}")
+    return "\n".join((*head, *(f"  {line}" for line in question_lines(told)), foot))
 
 
 def _grant(one: Raise) -> str:

@@ -6,7 +6,8 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from engine.admission.words import dollars as said_dollars
-from engine.config.model import Budget, Lane, Window
+from engine.config.model import Budget, Window
+from engine.config.routed import Lane
 from engine.config.write import drop_entry, put_entry
 from engine.contract.orders import Nothing
 from engine.runtime.boards import BudgetRow, SubscriptionRow, budget_board, subscription_board

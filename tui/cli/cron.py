@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from engine.config.model import BUILT_IN, Config
+from engine.config.model import Config
 from engine.config.rules import no_such
 from engine.config.write import drop_entry, put_entry
+from engine.context.routing import split_model
 from engine.contract.clock import iso
 from engine.contract.orders import FireJob, Nothing
 from engine.runtime.boards import JobRow, job_board
@@ -17,8 +18,9 @@ from engine.runtime.settings import CHECKS, load_strict, machine_zone
 from engine.schedule.calendar import next_fires_ms, trigger
 from state.errors import NotFound, Refused, UsageError
 from tui.cli.amounts import duration
-from tui.cli.runs import awaited
-from tui.cli.verb import Context, Output, Verb, following, listed, local, no_arguments, noted, table, times
+from tui.cli.asking import routed_arguments, routed_values
+from tui.cli.awaiting import awaited
+from tui.cli.verb import Context, Output, Verb, following, local, no_arguments, noted, table, times
 
 LETTERS = {
     "started": ">",
@@ -42,21 +44,14 @@ def _when_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="what to call it")
     _when_arguments(parser)
-    parser.add_argument("--agent", help="who does it (digest)")
-    parser.add_argument(
-        "--model", help="which model, as the agent calls it; without --agent one that is built in: digest"
-    )
+    parser.add_argument("--agent", help="who does it (that of the model's adapter, else digest)")
+    parser.add_argument("--model", help="which model, as the agent calls it, or ADAPTER/MODEL, like claude_code/haiku")
     parser.add_argument("--task-type", help="what kind of work it is (the agent's, else cron)")
-    parser.add_argument("--tools", action="append", metavar="TOOLS", help="the only tools that it may use")
-    parser.add_argument("--skills", metavar="SET", help="the skill set that it is allowed; none is the empty one")
     parser.add_argument(
         "--session", choices=("isolated", "main"), help="fresh each time, or resumed (as the task type says)"
     )
     parser.add_argument("--workspace", help="the folder to work in (this one)")
-    parser.add_argument(
-        "--inject", "--inject-only", action="append", metavar="FILES", help="the only files in its prompt"
-    )
-    parser.add_argument("--can-write", action="append", metavar="PATHS", help="what it may write")
+    routed_arguments(parser, _as_written)
     parser.add_argument("--task", help="what to do, in words")
     parser.add_argument("--timeout", type=_as_written, help="how long a run may take, like 60s or 10m")
 
@@ -81,14 +76,11 @@ def _add(context: Context) -> Output:
         "agent": agent,
         "model": model,
         "task_type": options.task_type,
-        "tools": listed(options.tools) if options.tools else None,
-        "skills": options.skills,
         "session": options.session,
         "workspace": context.workspace(),
-        "inject": listed(options.inject) or None,
-        "can_write": listed(options.can_write) or None,
         "task": options.task,
         "timeout": options.timeout,
+        **routed_values(options),
     }
     config = put_entry(context.home.config_file, "job", options.name, values, CHECKS)
     _tell_engine(context)
@@ -99,14 +91,15 @@ def _add(context: Context) -> Output:
 
 def _who(agent: str | None, model: str | None, config: Config) -> tuple[str, str | None]:
     """The agent and the model. The built-in agents need none: their name may stand in its place."""
-    if agent is None and model in BUILT_IN:
+    if agent is None and model in config.agents:
         return model, None
-    name = agent or "digest"
+    named = split_model(model, "digest")[0]
+    name = agent or (named if named in config.agents else "digest")
     if name not in config.agents:
         raise NotFound(*no_such("agent", name, config.agents))
-    if model is not None and config.agents[name].adapter == "digest":
+    if model is not None and named is None and config.agents[name].adapter == "digest":
         raise Refused(
-            f"no adapter here speaks to the model '{model}'", "use --model digest, or --agent with one you declared"
+            f"no adapter here speaks to the model '{model}'", "use --model ADAPTER/MODEL, or --agent with its adapter"
         )
     return name, model
 

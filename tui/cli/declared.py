@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from engine.config.model import SHIPPED, Config, Param, Template
+from engine.config.model import Config, Param, Template
+from engine.config.routed import SHIPPED
 from engine.runtime.settings import load_strict
 from tui.cli.run_text import hung
 from tui.cli.verb import Context, Output, Verb, no_arguments, noted, page, table

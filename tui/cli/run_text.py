@@ -89,8 +89,23 @@ def _ending(view: dict[str, Any]) -> str:
     elif why and (view["outcome"] != "succeeded" or violated(view) or not view.get("text")):
         lines.append(hung("", why))
     lines += [hung("", _stopped(at)) for at in view["stopped_at"] or ()]
+    lines += [hung("", line) for line in _held(view)]
     lines += [hung("", line) for line in _changed(view["changes"], why)] if view["changes"] else []
     return "\n".join(lines)
+
+
+def _held(view: dict[str, Any]) -> list[str]:
+    """What held it while it lived, how hard its end was, and what it asked."""
+    told = [f"held to its scope by: {view['sandbox']}"] if view["sandbox"] else []
+    told += [f"asked its model {plural(view['turns'], 'time')}"] if view["turns"] is not None else []
+    told += ["had to be killed after the grace"] if view["escalated"] else []
+    left = "process" if view["leaked"] == 1 else "processes"
+    told += [f"{view['leaked']} {left} that it left behind had to be ended"] if view["leaked"] else []
+    lines = ["; ".join(told)] if told else []
+    if view["turn_of"] is not None:
+        lines.append(f"a turn in the program of run {view['turn_of']}")
+    asked = [f"{one['state']}: {one['tool']} {one['what']}".partition("\n")[0] for one in view["asked"]]
+    return lines + [f"question {one['approval']}, {said}" for one, said in zip(view["asked"], asked, strict=True)]
 
 
 def _stopped(at: dict[str, Any]) -> str:
@@ -248,6 +263,10 @@ def _kin(view: dict[str, Any]) -> str:
         lines.append(f"has asked for {plural(view['children'], 'run')}")
     if view["resumes"] is not None:
         lines.append(f"goes on with run {view['resumes']}")
+    if view["falls_back_from"] is not None:
+        lines.append(f"does again what run {view['falls_back_from']} could not: its model could not be reached")
+    if view["fell_back_to"] is not None:
+        lines.append(f"run {view['fell_back_to']} does it again with another model")
     if view["successor"] is not None:
         lines.append(hung("", successor_words(view["successor"])))
     return "\n".join(lines)

@@ -6,9 +6,12 @@ import msgspec
 
 from engine.adapters.command import unread_bytes
 from engine.contract.clock import iso
-from state import approvals, receipts, responses, runs
+from engine.contract.outcome import EndRecord
+from engine.runtime.questions import read_permission
+from state import approvals, fallbacks, receipts, responses, runs
 from state.database import Connection
 from state.home import Home
+from tui.cli.output import kept_output
 from tui.cli.raw import metadata, reported
 from tui.cli.sums import booked_view
 from tui.cli.verb import times
@@ -16,7 +19,6 @@ from tui.cli.verb import times
 
 def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
     """Everything that is known of a run, but for its answer."""
-    duration_s = (run.ended_ms - run.started_ms) / 1000 if run.ended_ms and run.started_ms else None
     usage = booked_view(responses.of_run(connection, run.id))
     successor = _successor(connection, run)
     return {
@@ -57,18 +59,55 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         **metadata(run),
         "reuse_reason": run.reuse_reason,
         "estimate_tokens": run.estimate_tokens,
+        "sandbox": run.sandbox,
+        "turns": run.turns,
+        "falls_back_from": run.falls_back_from,
+        "fell_back_to": fallbacks.successor(connection, run.id),
+        "turn_of": run.client_id,
+        "asked": _asked(connection, run),
         "exit_code": run.exit_code,
         "signal": run.signal,
         "requested_at": iso(run.requested_ms),
         "started_at": iso(run.started_ms),
         "ended_at": iso(run.ended_ms),
-        "duration_s": duration_s,
+        **_ending(run),
     }
 
 
-def kept_in_folder(home: Home, run_id: int) -> dict[str, Any]:
+def kept_in_folder(home: Home, connection: Connection, run: runs.Run) -> dict[str, Any]:
     """What only the folder of a run knows, as long as that is kept."""
-    return {"text": result_text(home, run_id), "usage_unread_bytes": unread_bytes(home.run_folder(run_id))}
+    kept = kept_output(home, connection, run)
+    end = end_of(run)
+    return {
+        "text": result_text(home, run.id),
+        "stdout": None if kept is None else kept.text,
+        "truncated": None if kept is None else kept.cut or bool(end and end.dropped_bytes),
+        "usage_unread_bytes": unread_bytes(home.run_folder(run.id)),
+    }
+
+
+def end_of(run: runs.Run) -> EndRecord | None:
+    """How its processes ended; None while they live, and where there were none."""
+    return None if run.end_record is None else msgspec.json.decode(run.end_record, type=EndRecord)
+
+
+def _ending(run: runs.Run) -> dict[str, Any]:
+    """How long it took, whether it had to be killed, and how many processes it left that had to be ended."""
+    end = end_of(run)
+    if end is not None:
+        return {"duration_s": end.duration_s, "escalated": end.escalated, "leaked": end.leaked}
+    duration_s = (run.ended_ms - run.started_ms) / 1000 if run.ended_ms and run.started_ms else None
+    return {"duration_s": duration_s, "escalated": None, "leaked": None}
+
+
+def _asked(connection: Connection, run: runs.Run) -> list[dict[str, Any]]:
+    """What its program has asked while it worked, and what became of that."""
+    return [_question(one) for one in approvals.permissions(connection, run.id)]
+
+
+def _question(asked: approvals.Approval) -> dict[str, Any]:
+    told = read_permission(asked.what)
+    return {"approval": asked.id, "state": asked.state, "tool": told.tool, "what": told.what, "path": told.path}
 
 
 def result_text(home: Home, run_id: int) -> str | None:

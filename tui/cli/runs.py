@@ -1,86 +1,62 @@
-"""`qd spawn`, `qd run ...`: ask for a run, look at runs, end one."""
+"""`qd spawn`, `qd run ...`, `qd interrupt`: ask for a run, look at runs, end one."""
 
 import argparse
-import sys
-import time
 
 import msgspec
 
-from engine.contract.orders import RunRequest, StopRun
+from engine.contract.orders import Interrupt, StopRun, Trigger
 from engine.runtime.client import Client
 from engine.runtime.settings import load_strict
 from state import runs
-from state.database import open_reader
-from state.errors import EngineUnavailable, NotFound
+from state.database import Connection
+from state.errors import EngineUnavailable, NotFound, UsageError
 from tui.cli.amounts import how_many, number
-from tui.cli.asking import output_of_run, request_arguments, request_of
+from tui.cli.asking import request_arguments, request_of
+from tui.cli.awaiting import awaited
 from tui.cli.run_text import run_words
-from tui.cli.run_view import kept_in_folder, run_view, violated
+from tui.cli.run_view import kept_in_folder, run_view
+from tui.cli.telling import Teller, follow
 from tui.cli.verb import Context, Output, Verb, fitted, following, local, noted, page, table
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
     request_arguments(parser)
     parser.add_argument("--session", type=number, help="in this session instead of the agent's own")
+    parser.add_argument("--fork", action="store_true", help="in a new session that begins as a copy of that one")
 
 
 def _spawn(context: Context) -> Output:
-    return _ask(context, request_of(context, "spawn"))
+    return _ask(context, "spawn")
 
 
 def _run(context: Context) -> Output:
-    return _ask(context, request_of(context, "operator", context.options.session))
+    options = context.options
+    if options.fork and options.session is None:
+        raise UsageError("qd run: --fork needs a session to copy", "name it: --session N")
+    return _ask(context, "operator", options.session, fork=options.fork)
 
 
-def _ask(context: Context, request: RunRequest) -> Output:
+def _ask(context: Context, trigger: Trigger, session_id: int | None = None, *, fork: bool = False) -> Output:
     """Ask for a run and, unless told not to, wait for its end. Raises what the gate raised."""
-    load_strict(context.home)  # a broken configuration is said here, before anything runs by an older one
+    config = load_strict(context.home)  # a broken one is said here, before anything runs by an older one
+    request = msgspec.structs.replace(request_of(context, config, trigger, session_id), fork=fork)
     client = Client(context.home)
     client.ensure()
     return awaited(context, msgspec.json.decode(client.order("run", request))["run"])
 
 
-def awaited(context: Context, run_id: int) -> Output:
-    """A run as it has ended, with the one that goes on with it. One that left its scope is not well."""
-    try:
-        output = output_of_run(context, run_id)
-        if output.data["outcome"] == "budget_reached" and _successor_came(context, run_id):
-            output = _shown(context, run_id)
-    except KeyboardInterrupt:
-        print(f"qd: {_goes_on(context, run_id)}", file=sys.stderr, flush=True)
-        raise
-    return msgspec.structs.replace(output, ok=output.ok and not violated(output.data))
-
-
-_PATIENCE_S = 3.0
-"""Whoever goes on is asked for right after the end of the run before; a refusal leaves none."""
-_STEP_S = 0.03
-
-
-def _successor_came(context: Context, run_id: int) -> bool:
-    connection, until_s = open_reader(context.home), time.monotonic() + _PATIENCE_S
-    assert connection is not None, "the engine has just answered from it"
-    while (found := runs.resumption(connection, run_id)) is None and time.monotonic() < until_s:
-        time.sleep(_STEP_S)
-    return found is not None
-
-
-def _goes_on(context: Context, run_id: int) -> str:
-    """What nobody waits for here any more is not over."""
-    connection = open_reader(context.home)
-    run = runs.get(connection, run_id) if connection else None
-    if run is None or not run.open:
-        return f"run {run_id} has ended: qd run show {run_id}"
-    waits, word = (" waiting", "withdraw") if run.state == "waiting" else ("", "end")
-    return f"run {run_id} goes on{waits}; {word} it with: qd run stop {run_id}"
+def reader_of(context: Context, run_id: int) -> Connection:
+    """The state, in which this run is to be found."""
+    connection = context.reader()
+    if connection is None:
+        raise NotFound(f"there is no run {run_id}", "see: qd run list")
+    return connection
 
 
 def _shown(context: Context, run_id: int) -> Output:
-    connection = open_reader(context.home)
-    if connection is None:
-        raise NotFound(f"there is no run {run_id}", "see: qd run list")
+    connection = reader_of(context, run_id)
     run = runs.get(connection, run_id)
-    view = run_view(connection, run) | kept_in_folder(context.home, run.id)
+    view = run_view(connection, run) | kept_in_folder(context.home, connection, run)
     return Output(view, run_words(view, following(context.home).note(context.now_ms)), run.outcome == "succeeded")
 
 
@@ -122,8 +98,26 @@ def _run_id_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=number, help="a run's number")
 
 
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_id_argument(parser)
+    parser.add_argument("--follow", action="store_true", help="print what it says as it comes, until it ends")
+
+
 def _show(context: Context) -> Output:
-    return msgspec.structs.replace(_shown(context, context.options.run), ok=True)
+    run_id = context.options.run
+    if context.options.follow:
+        teller = Teller(quiet=context.options.json)
+        follow(context.home, reader_of(context, run_id), run_id, teller.tell)
+        teller.end_line()
+    return msgspec.structs.replace(_shown(context, run_id), ok=True)
+
+
+def _interrupt(context: Context) -> Output:
+    client, run_id = Client(context.home), context.options.run
+    if client.holder() is None:
+        raise EngineUnavailable("no engine runs, so nothing can be live", "see: qd run list")
+    client.order("interrupt", Interrupt(run_id))
+    return Output({"run": run_id}, f"Run {run_id} is asked to leave its turn; where it cannot, it is ended.")
 
 
 def _stop(context: Context) -> Output:
@@ -143,5 +137,6 @@ def _stop(context: Context) -> Output:
 SPAWN = Verb(request_arguments, _spawn)
 RUN = Verb(_run_arguments, _run)
 LIST = Verb(_list_arguments, _list)
-SHOW = Verb(_run_id_argument, _show)
+SHOW = Verb(_show_arguments, _show)
+INTERRUPT = Verb(_run_id_argument, _interrupt)
 STOP = Verb(_run_id_argument, _stop)

@@ -27,6 +27,27 @@ class ResetAsked(Message):
 
 
 @dataclass
+class TalkAsked(Message):
+    """The operator wants to say something in this session."""
+
+    session_id: int
+
+
+@dataclass
+class AttachAsked(Message):
+    """The agent's own program is to be opened on this session, in this terminal."""
+
+    session_id: int
+
+
+@dataclass
+class InterruptAsked(Message):
+    """A live run is to leave its turn."""
+
+    run_id: int
+
+
+@dataclass
 class StopAsked(Message):
     run_id: int
     waits: bool = False
@@ -47,6 +68,8 @@ class DecisionAsked(Message):
     sha256: str
     title: str
     what: tuple[str, ...]
+    said: str
+    """Once it is done."""
 
 
 @dataclass

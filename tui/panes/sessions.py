@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from state.board import BoardRow
 from state.sessions import OURS
 from tui import actions
-from tui.panes.messages import ResetAsked, SessionOpened, StopAsked, ask
+from tui.panes.messages import AttachAsked, ResetAsked, SessionOpened, StopAsked, TalkAsked, ask
 from tui.panes.pane import Pane
 from tui.text import TREND_MARKS, age, cost, percent, short_path, tokens
 from tui.theme import Palette, Tone
@@ -124,7 +124,7 @@ class SessionsPane(Pane[BoardRow]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         row = self.table.selected
         if row is not None and (
-            (action == "reset" and row.agent is None) or (action == "stop" and self._open_run(row) is None)
+            (action in ("reset", "talk") and row.agent is None) or (action == "stop" and self._open_run(row) is None)
         ):
             return False
         return super().check_action(action, parameters)
@@ -135,6 +135,14 @@ class SessionsPane(Pane[BoardRow]):
     async def action_open(self) -> None:
         if row := self.table.selected:
             await ask(self.app, SessionOpened(row.id))
+
+    async def action_talk(self) -> None:
+        if row := self.table.selected:
+            await ask(self.app, TalkAsked(row.id))
+
+    def action_attach(self) -> None:
+        if row := self.table.selected:
+            self.post_message(AttachAsked(row.id))
 
     def action_reset(self) -> None:
         if row := self.table.selected:

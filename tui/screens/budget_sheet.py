@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from engine.config.model import Budget, Config, Lane, Unit, Window
+from engine.config.model import Budget, Config, Unit, Window
+from engine.config.routed import Lane
 from engine.config.rules import MOST_USD
 from tui import actions
 from tui.screens.sheet import Sheet, no_line

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from textual.app import ComposeResult
 
-from tui import actions
+from tui import actions, legend
 from tui.actions import Action
 from tui.screens.screen import DeckScreen
 from tui.theme import Palette
@@ -18,6 +18,7 @@ _PLACES = {
     "session": "session",
     "run": "run",
     "inbox": "inbox",
+    "talk": "talk",
     "skill": "skill",
     "page": "pages",
     "sheet": "sheets",
@@ -84,11 +85,11 @@ def help_lines() -> list[Cell]:
         lines += [_action_line(action) for action in actions.ACTIONS if action.group == group]
         lines.append(())
     for title, letters in (
-        ("Sessions, first column", actions.SESSION_LETTERS),
-        ("Sessions, figures", actions.SESSION_FIGURES),
-        ("Jobs, first column", actions.JOB_LETTERS),
-        ("Jobs, last slots: the newest is the last one", actions.SLOT_LETTERS),
-        ("Budgets, and how fast tokens go", actions.BUDGET_FIGURES),
+        ("Sessions, first column", legend.SESSION_LETTERS),
+        ("Sessions, figures", legend.SESSION_FIGURES),
+        ("Jobs, first column", legend.JOB_LETTERS),
+        ("Jobs, last slots: the newest is the last one", legend.SLOT_LETTERS),
+        ("Budgets, and how fast tokens go", legend.BUDGET_FIGURES),
         ("Budgets, at the end of their window", _AT_THE_END),
     ):
         lines += [((title, "head"),), *_letter_lines(letters), ()]

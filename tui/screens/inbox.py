@@ -7,8 +7,7 @@ from textual.app import ComposeResult
 
 from tui import actions, changes
 from tui.asked import Asked
-from tui.panes.messages import DecisionAsked
-from tui.screens.question import HeldSkill, consequences, held_lines, held_skills, lacks, question_lines
+from tui.screens.question import HeldSkill, asks_for, decision, held_lines, held_skills, lacks, question_lines
 from tui.screens.screen import DeckScreen
 from tui.text import age, ago, due, plural, tokens
 from tui.theme import Palette, Tone
@@ -29,7 +28,8 @@ _LISTED = 5
 _INDENT = 11
 TEACHING = (
     "Nothing waits for your word.",
-    'A run that does not fit into a budget with action = "ask" appears here, and starts when you approve it.',
+    'A run that does not fit into a budget with action = "ask" appears here, and starts when you approve it;',
+    'so does what a live agent with permissions = "ask" wants to do, which waits until you answer.',
 )
 HELD = "skill {} is held: 4, then c"
 
@@ -101,7 +101,7 @@ class InboxScreen(DeckScreen):
         row = self.table.selected
         if action == "other" and row is None:
             return False
-        if action in ("approve", "deny") and (not isinstance(row, Asked) or row.question is None):
+        if action in ("approve", "deny") and not (isinstance(row, Asked) and row.readable):
             return False
         return super().check_action(action, parameters)
 
@@ -120,10 +120,7 @@ class InboxScreen(DeckScreen):
     def _decide(self, *, approve: bool) -> None:
         row = self.table.selected
         if isinstance(row, Asked):
-            title = f"{'Approve' if approve else 'Deny'} run {row.run_id}?"
-            self.post_message(
-                DecisionAsked(row.id, approve, row.sha256, title, consequences(row, approve, self.deck.zone))
-            )
+            self.post_message(decision(row, approve, self.deck.zone))
 
     def _show(self) -> None:
         if self._questions is None:
@@ -134,8 +131,7 @@ class InboxScreen(DeckScreen):
 
     def _draw(self) -> None:
         number, row = len(self.table.rows), self.table.selected
-        said = [f"{plural(len(self._questions), 'run')} waiting for your word"] if self._questions else []
-        said += [f"{plural(len(self._held), 'skill')} held"] if self._held else []
+        said = self._counts()
         self._title.show([(("Needs me", "bold"), (f"   {', '.join(said)}", "dim"))])
         self.table.styles.height = 1 + min(_LISTED, number) if number else 0
         width = max(40, self.size.width - 2)
@@ -143,6 +139,13 @@ class InboxScreen(DeckScreen):
         if seen != self._seen:  # a task may be long, and breaking it into lines takes its time
             self._seen = seen
             self._show_question(row, width)
+
+    def _counts(self) -> list[str]:
+        questions = self._questions or ()
+        live = sum(row.permission is not None for row in questions)
+        said = [f"{plural(len(questions) - live, 'run')} waiting for your word"] if len(questions) > live else []
+        said += [f"{plural(live, 'question')} of live runs"] if live else []
+        return [*said, f"{plural(len(self._held), 'skill')} held"] if self._held else said
 
     def _ages(self, row: Asked) -> tuple[str, str]:
         return ago(row.asked_ms, self.now_ms), due(row.expires_ms, self.now_ms, self.deck.zone)
@@ -161,11 +164,11 @@ class InboxScreen(DeckScreen):
     def _cells(self, row: Asked | HeldSkill) -> Sequence[Cell]:
         if isinstance(row, HeldSkill):
             return (span("-", "dim"), span("-", "dim"), span(HELD.format(row.name), "warn"), *((),) * 4)
-        told = row.question
+        told, known = row.question, row.question or row.permission
         return (
             span(str(row.run_id), "dim"),
-            span(told.agent if told else "?", "text"),
-            span(" ".join(row.task) or "-"),
+            span(known.agent if known else "?", "text"),
+            span(asks_for(row)),
             span(tokens(told.likely_tokens if told else None)),
             span(lacks(told) if told else "-", "warn"),
             span(age(row.asked_ms, self.now_ms) if self.now_ms else "", "dim"),

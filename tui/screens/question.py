@@ -5,13 +5,17 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from engine.runtime.questions import Question, Raise
+from engine.runtime.questions import Permission, Question, Raise
 from tui.asked import HASH_SHOWN, Asked
+from tui.clean import clean
+from tui.panes.messages import DecisionAsked
 from tui.text import ago, amount, amount_in_full, due, stamp
 from tui.views import SkillBoard
 from tui.widgets.cells import Cell, span
 
 _INDENT = 11
+_SHORT = 200
+"""Characters of what is told in one line."""
 _WINDOWS = {"5h": "five hours"}
 
 
@@ -42,6 +46,8 @@ def held_lines(row: HeldSkill) -> list[Cell]:
 
 def question_lines(row: Asked, now_ms: int, zone: tzinfo | None) -> list[Cell]:
     """All that the stored question says, and the mark by which an answer names it."""
+    if row.permission is not None:
+        return _permission_lines(row, row.permission, now_ms, zone)
     told = row.question
     if told is None:
         unread = span("the stored question cannot be read, so it cannot be answered: withdraw its run", "bad")
@@ -59,14 +65,55 @@ def question_lines(row: Asked, now_ms: int, zone: tzinfo | None) -> list[Cell]:
         *_block("tools", ("the agent's own" if told.tools is None else ", ".join(told.tools) or "none",)),
         *_block("expected", (_expected(told),)),
         *(line for one in told.raises for line in _raise_lines(one, zone)),
-        *_block("asked", (f"{ago(row.asked_ms, now_ms)}, expires {due(row.expires_ms, now_ms, zone)}",)),
+        *_asked(row, now_ms, zone),
         _stored(row),
     ]
+
+
+def _permission_lines(row: Asked, told: Permission, now_ms: int, zone: tzinfo | None) -> list[Cell]:
+    """What a live run's program wants to do comes first: it may be long, and the rest is known from the run."""
+    where = f", session {told.session_id}" if told.session_id is not None else ""
+    return [
+        *_block(f"run {row.run_id}", (f"{told.agent}{where}: it runs, and asks before it goes on",)),
+        *_block("wants to", (f"use {told.tool}",)),
+        *(_block("writes", (row.path,)) if row.path else []),
+        *_block("exactly", row.wants),
+        *_block("workspace", (row.workspace,)),
+        *_block("task", row.task),
+        *_asked(row, now_ms, zone),
+        _stored(row),
+    ]
+
+
+def _asked(row: Asked, now_ms: int, zone: tzinfo | None) -> list[Cell]:
+    return _block("asked", (f"{ago(row.asked_ms, now_ms)}, expires {due(row.expires_ms, now_ms, zone)}",))
+
+
+def asks_for(row: Asked) -> str:
+    """What answering is about, in one line."""
+    if row.permission is None:
+        return " ".join(row.task) or "-"
+    first = next((line.strip() for line in row.wants if line.strip()), "")
+    return clean(f"{row.permission.tool} {first}".strip(), _SHORT)
+
+
+def decision(row: Asked, approve: bool, zone: tzinfo | None = None) -> DecisionAsked:
+    """What is to be confirmed before the answer goes to the engine."""
+    if row.permission is not None:
+        title = f"{'Allow' if approve else 'Deny'} run {row.run_id} to use {row.permission.tool}?"
+        said = f"run {row.run_id} {'may do that' if approve else 'is told no, and goes on'}"
+    else:
+        title = f"{'Approve' if approve else 'Deny'} run {row.run_id}?"
+        said = f"run {row.run_id} is {'approved' if approve else 'denied'}"
+    return DecisionAsked(row.id, approve, row.sha256, title, consequences(row, approve, zone), said)
 
 
 def consequences(row: Asked, approve: bool, zone: tzinfo | None = None) -> tuple[str, ...]:
     """What an answer does, line by line, for the dialog that asks."""
     mark = f"question {row.id}, sha256 {row.sha256[:HASH_SHOWN]}"
+    if row.permission is not None:
+        then = "It does what was shown, this once." if approve else "It is told no, and goes on without it."
+        return (asks_for(row), then, mark)
     if not approve or row.question is None:
         return ("It is refused; nothing was spent.", mark)
     granted = (f"Budget {one.budget}: {_granted(one, zone)}." for one in row.question.raises)

@@ -9,6 +9,7 @@ from engine.contract.verdict import ReceiptPart
 from engine.sessions.reuse import WORDS
 from state.runs import Run
 from tui import actions, changes
+from tui.listener import Listener, RunTold
 from tui.panes.messages import StopAsked
 from tui.panes.runs import outcome_words, took
 from tui.screens.run_gate import fact, gate_lines
@@ -29,6 +30,8 @@ _NUMBERS, _CHARS, _STABLE = 22, 9, 8
 """Cells of a part's kind and tokens, of its characters, and of whether it is stable."""
 _LEAST_SOURCE = 14
 """With less room than that for what a part was made of, it has a line of its own."""
+TOLD_SHOWN = 200
+"""Lines of what a live run tells, the last ones."""
 OUTPUT_EVERY_MS = 500
 """How often the output of a live run is read: it grows without anybody committing."""
 
@@ -51,6 +54,9 @@ class RunScreen(DeckScreen):
         self._title = Lines(palette, [((f"run {run_id}", "bold"),)], classes="-title")
         self._page = Page(palette)
         self._said = Lines(palette, classes="-said")
+        self._listener: Listener | None = None
+        self._told: tuple[Cell, ...] = ()
+        """What it has told while this was open."""
 
     def compose_body(self) -> ComposeResult:
         yield self._title
@@ -63,7 +69,15 @@ class RunScreen(DeckScreen):
     def on_screen_resume(self) -> None:
         self.deck.feed.watch(run_detail(self.run_id), OUTPUT_EVERY_MS)
 
+    def on_unmount(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+
     def on_resize(self) -> None:
+        self._draw()
+
+    def on_run_told(self, message: RunTold) -> None:
+        self._told = message.lines[-TOLD_SHOWN:]
         self._draw()
 
     def take(self, change: changes.Change) -> None:
@@ -71,6 +85,8 @@ class RunScreen(DeckScreen):
             case changes.DetailChanged(RunDetail() as detail) if detail.run.id == self.run_id:
                 settled = self.detail is not None and self.detail.run.open and not detail.run.open
                 self.detail = detail
+                if detail.run.live and self._listener is None:
+                    self._listener = Listener(self.app.home, self.run_id, self.post_message)  # type: ignore[attr-defined]
                 self._draw()
                 self.refresh_bindings()
                 if settled or not detail.run.open:
@@ -107,7 +123,8 @@ class RunScreen(DeckScreen):
         title = wrap(title_line(self.detail, self.now_ms, width), width, 2)
         self._title.styles.height = len(title) + 1
         self._title.show(title)
-        self._page.show(page_lines(self.detail, self.now_ms, width, self.deck.zone), follow=self.detail.run.live)
+        lines = page_lines(self.detail, self.now_ms, width, self.deck.zone, self._told)
+        self._page.show(lines, follow=self.detail.run.live)
 
 
 def title_line(detail: RunDetail, now_ms: int, width: int) -> Cell:
@@ -123,13 +140,15 @@ def title_line(detail: RunDetail, now_ms: int, width: int) -> Cell:
     return (*before, *(title if line_width(title) <= room else cut(title, room)), *after)
 
 
-def page_lines(detail: RunDetail, now_ms: int, width: int, zone: tzinfo | None = None) -> list[Cell]:
-    """The page, section by section."""
+def page_lines(
+    detail: RunDetail, now_ms: int, width: int, zone: tzinfo | None = None, told: tuple[Cell, ...] = ()
+) -> list[Cell]:
+    """The page, section by section. `told`: what a live run has told so far, in place of its plain output."""
     sections = (
         (_FACT_INDENT, [*_facts(detail, now_ms), *gate_lines(detail, now_ms, zone)]),
         (_CHECK_INDENT, _checks(detail)),
         *((2, section) for section in _prompt_and_usage(detail, width)),
-        (2, _output("output", detail.tail, detail.run.live) if _began(detail.run) or detail.tail else []),
+        (2, _answer(detail, told)),
         (2, _output("errors", detail.errors, False) if detail.errors else []),
     )
     return [part for indent, lines in sections if lines for line in (*lines, ()) for part in wrap(line, width, indent)]
@@ -248,6 +267,12 @@ def _part_lines(part: ReceiptPart, wide: int, chars: bool) -> list[Cell]:
 def _sent(part: ReceiptPart, number: int) -> str:
     """Nothing of a part that the conversation held already."""
     return f"{number:,}" if part.sent else "-"
+
+
+def _answer(detail: RunDetail, told: tuple[Cell, ...]) -> list[Cell]:
+    if detail.run.live and told:
+        return [_head("output", "as it comes"), *told]
+    return _output("output", detail.tail, detail.run.live) if _began(detail.run) or detail.tail else []
 
 
 def _output(name: str, lines: tuple[str, ...], live: bool) -> list[Cell]:

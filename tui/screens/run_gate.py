@@ -10,6 +10,7 @@ from engine.contract.outcome import StoppedAt
 from engine.contract.verdict import WAITING_WORDS
 from engine.scopes.violations import words
 from state.runs import Run
+from tui.screens.question import asks_for
 from tui.text import amount_in_full, due, moment, plural
 from tui.theme import Tone
 from tui.views import RunDetail
@@ -47,7 +48,9 @@ def gate_lines(detail: RunDetail, now_ms: int, zone: tzinfo | None) -> list[Cell
     """One line for each of these that there is something to say of."""
     return [
         *_wait(detail.run, now_ms, zone),
+        *_asks(detail),
         *_stopped(detail),
+        *_ended(detail),
         *_estimate(detail),
         *_routed(detail),
         *_cache(detail),
@@ -69,6 +72,25 @@ def _wait(run: Run, now_ms: int, zone: tzinfo | None) -> list[Cell]:
     since = moment(run.requested_ms, now_ms, zone)
     said = f"for {WAITING_WORDS.get(run.waits_for or '', run.waits_for)} since {since}{until}"
     return [fact("waits", said, beside, "warn")]
+
+
+def _asks(detail: RunDetail) -> list[Cell]:
+    return [fact("asks", asks_for(one), "press i on the overview", "warn") for one in detail.asks]
+
+
+def _ended(detail: RunDetail) -> list[Cell]:
+    """What held it, how often it asked its model, and what its keeper had to do about its processes."""
+    run, end = detail.run, detail.end
+    said = [f"sandbox {run.sandbox}"] if run.sandbox else []
+    said += [plural(run.turns, "turn")] if run.turns is not None else []
+    beside = []
+    if end is not None:
+        beside += ["it had to be killed after the grace"] if end.escalated else []
+        beside += [f"{end.leaked:,} of its processes were left and ended"] if end.leaked else []
+        beside += [f"{end.dropped_bytes:,} bytes of its output were dropped"] if end.dropped_bytes else []
+    if not said and not beside:
+        return []
+    return [fact("held by" if run.open else "ended", ", ".join(said) or "-", "; ".join(beside))]
 
 
 def _stopped(detail: RunDetail) -> list[Cell]:
@@ -143,6 +165,12 @@ def _links(detail: RunDetail) -> list[Cell]:
         said.append(f"goes on with run {run.resumes_run_id}")
     if detail.next_run is not None:
         said.append(f"run {detail.next_run} goes on with this one")
+    if run.falls_back_from is not None:
+        said.append(f"does run {run.falls_back_from} again, whose model could not be reached")
+    if detail.again is not None:
+        said.append(f"run {detail.again} does it again with another model")
+    if run.client_id is not None:
+        said.append(f"a turn of the program that run {run.client_id} started")
     if detail.children:
         said.append(f"spawned {'run' if len(detail.children) == 1 else 'runs'} {', '.join(map(str, detail.children))}")
     return [fact("beside", "; ".join(said))] if said else []

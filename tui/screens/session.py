@@ -8,7 +8,7 @@ from engine.sessions.reuse import WORDS
 from state.runs import Run
 from state.sessions import OURS, Generation
 from tui import actions, changes
-from tui.panes.messages import ResetAsked, RunOpened, StopAsked, UndoAsked, ask
+from tui.panes.messages import AttachAsked, ResetAsked, RunOpened, StopAsked, TalkAsked, UndoAsked, ask
 from tui.panes.runs import outcome_words, took
 from tui.screens.screen import DeckScreen
 from tui.screens.session_figures import figure_lines
@@ -112,7 +112,7 @@ class SessionScreen(DeckScreen):
             return False
         if action == "stop" and self._open is None:
             return False
-        if action == "reset" and (self.detail is None or self.detail.session.agent is None):
+        if action in ("reset", "talk") and (self.detail is None or self.detail.session.agent is None):
             return False
         return super().check_action(action, parameters)
 
@@ -125,6 +125,12 @@ class SessionScreen(DeckScreen):
     async def action_open(self) -> None:
         if run := self.table.selected:
             await ask(self.app, RunOpened(run.id))
+
+    async def action_talk(self) -> None:
+        await ask(self.app, TalkAsked(self.session_id))
+
+    def action_attach(self) -> None:
+        self.post_message(AttachAsked(self.session_id))
 
     def action_reset(self) -> None:
         self.post_message(ResetAsked(self.session_id))

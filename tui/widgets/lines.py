@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from tui import actions
 from tui.theme import Palette
-from tui.widgets.cells import Cell, cut, strip
+from tui.widgets.cells import Cell, cut, strip, wrap
 
 
 class Lines(Widget):
@@ -39,6 +39,28 @@ class Lines(Widget):
         width = self.size.width
         cells = (cut(self.lines[y], width),) if y < len(self.lines) else ()
         return strip(cells, width, self._palette)
+
+
+class Wrapped:
+    """Lines broken to a width. Those at the beginning that stay are not broken again: a text that grows is cheap."""
+
+    def __init__(self) -> None:
+        self._lines: list[Cell] = []
+        self._parts: list[list[Cell]] = []
+        self._width = 0
+
+    def take(self, lines: Sequence[Cell], width: int, indent: int) -> list[Cell]:
+        """All of them, broken."""
+        if width != self._width:
+            self._lines, self._width = [], width
+        same = 0
+        for old, new in zip(self._lines, lines, strict=False):
+            if old != new:
+                break
+            same += 1
+        self._parts[same:] = [wrap(line, width, indent) for line in lines[same:]]
+        self._lines = list(lines)
+        return [part for parts in self._parts for part in parts]
 
 
 class Page(ScrollView, can_focus=True):

@@ -15,6 +15,8 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.workspace = root / "workspace"
         self.state = root / "state"
+        self.folder = root / "run"
+        self.folder.mkdir()
         self.workspace.mkdir()
         self.state.mkdir(mode=0o700)
 
@@ -41,7 +43,9 @@ class Bench:
         env = {"PATH": os.environ["PATH"], **launch.env}
         raw = launch.stdin.encode("utf-8", "replace")
         done = subprocess.run(launch.argv, input=raw, capture_output=True, env=env, cwd=self.workspace, timeout=60)
-        return adapter.result(done.stdout, done.stderr, done.returncode if done.returncode >= 0 else None)
+        (self.folder / "stdout.log").write_bytes(done.stdout)
+        (self.folder / "stderr.log").write_bytes(done.stderr)
+        return adapter.reader(self.folder).result(done.returncode if done.returncode >= 0 else None)
 
 
 @pytest.fixture

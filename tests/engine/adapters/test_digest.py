@@ -130,8 +130,10 @@ def test_modules_of_the_workspace_are_not_imported(bench: "Bench") -> None:
 
 
 @pytest.mark.parametrize(("exit_code", "how"), [(None, "by a signal"), (1, "with code 1")])
-def test_a_crash_is_a_failure_of_unknown_use(exit_code: int | None, how: str) -> None:
-    result = DIGEST.result(b"", b"Traceback\nBoom \xff\n", exit_code)
+def test_a_crash_is_a_failure_of_unknown_use(tmp_path: Path, exit_code: int | None, how: str) -> None:
+    (tmp_path / "stdout.log").write_bytes(b"")
+    (tmp_path / "stderr.log").write_bytes(b"Traceback\nBoom \xff\n")
+    result = DIGEST.reader(tmp_path).result(exit_code)
     assert (result.ok, result.usage, result.resume_refused) == (False, None, False)
     assert how in result.why
     assert "Boom" in result.why

@@ -42,6 +42,9 @@ GOOD = Facts(
     task_type="research",
     scope_paths=("/w/notes/api.md",),
     scope_problems=(),
+    sandbox="landlock(7)",
+    sandbox_loose=(),
+    sandbox_problem=("", ""),
     inject_names=("README.md", "docs/api.md"),
     inject_problems=(),
     prompt_warnings=(),
@@ -60,6 +63,7 @@ GOOD = Facts(
     clashes=(),
     timeout_s=600.0,
     timeout_max_s=1_800.0,
+    grace_s=10.0,
     place=PLACE,
 )
 DAY = BudgetFacts(
@@ -98,6 +102,12 @@ FAILING = [
         "'../x' leads to /x",
         "inside the workspace",
     ),
+    (
+        "scope",
+        {"sandbox_problem": ("it must be held, and this kernel has nothing", "install bubblewrap")},
+        "it must be held",
+        "bubblewrap",
+    ),
     ("inject", {"inject_problems": (("A.md: it does not exist", "check the name"),)}, "A.md", "check the name"),
     ("inject", {"injected_limit": 311}, "the prompt has 312 tokens, the limit of research is 311", "inject less"),
     ("skills", {"skill_problems": (("skill x is held: changed", "qd skills allow x"),)}, "x is held", "allow x"),
@@ -108,6 +118,7 @@ FAILING = [
     ("conflict", {"clashes": (CLASH,)}, "notes/api.md is held by run 8 (ops)", "wait for run 8"),
     ("timeout", {"timeout_s": 1_801.0}, "over the maximum of 30 min for research", "shorter"),
     ("timeout", {"timeout_s": 0.0}, "no time at all", "at most 30 min"),
+    ("timeout", {"grace_s": 301.0}, "a grace of 5 min 1 s is over the maximum of 5 min", "shorter grace"),
     ("depth", {"place": change(PLACE, depth=3)}, "3 of 2", "limits.depth"),
     ("children", {"place": change(PLACE, max_depth=9, depth=3, children=4)}, "4 of 4", "limits.children"),
     ("concurrency", {"place": change(PLACE, live_runs=4)}, "4 of 4 runs are live", "engine.max_runs"),
@@ -243,3 +254,29 @@ def test_the_cost_says_what_the_number_is_worth():
 def test_a_verdict_survives_being_stored():
     verdict = admit(change(budgets(change(DAY, taken=60_000, action="ask")), clashes=(CLASH,)))
     assert msgspec.json.decode(msgspec.json.encode(verdict), type=Verdict) == verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, "1 path to write, inside the workspace, enforced by landlock(7)"),
+        ({"scope_paths": ()}, "writes nothing in the workspace, enforced by landlock(7)"),
+        ({"sandbox": "bwrap"}, "1 path to write, inside the workspace, enforced by bwrap"),
+        (
+            {"sandbox": "advisory"},
+            "1 path to write, inside the workspace, advisory: this kernel has no Landlock",
+        ),
+        ({"sandbox": "off"}, "1 path to write, inside the workspace, checked afterwards: its sandbox is off"),
+        (
+            {"sandbox_loose": ("notes/*.md: notes/ is enforced, the rest is checked afterwards",)},
+            "1 path to write, inside the workspace, enforced by landlock(7); notes/*.md: notes/ is enforced, the rest"
+            " is checked afterwards",
+        ),
+    ],
+)
+def test_the_scope_says_what_holds_the_run_to_it(changes, why):
+    assert check(change(GOOD, **changes), "scope").why == why
+
+
+def test_a_grace_of_five_minutes_is_the_longest():
+    assert check(change(GOOD, grace_s=300.0), "timeout").ok

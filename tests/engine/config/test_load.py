@@ -7,7 +7,7 @@ import pytest
 from engine.config.durations import say, seconds
 from engine.config.load import load, parse
 from engine.config.locate import line_of, tables
-from engine.config.model import Config
+from engine.config.model import BUILT_IN, Config
 from engine.runtime.settings import CHECKS
 from state.errors import ConfigError
 
@@ -33,7 +33,7 @@ def refusal(text):
         ('[skill_set.r]\nskill = ["x"]', "q.toml:2: skill_set.r.skill", "'skills'"),
         ('[budget.d]\nwindow = "day"\ntoken = 5', "q.toml:3: budget.d.token", "'tokens'"),
         (JOB + 'crom = "x"', "q.toml:3: job.a.crom", "'cron'"),
-        (JOB + "[job.b]\nzzzz = 1", "q.toml:4: job.b.zzzz", "known here: model, inject"),
+        (JOB + "[job.b]\nzzzz = 1", "q.toml:4: job.b.zzzz", "known here: model, fallback"),
         ('[job."my job"]\nevery = "1m"\nevry = 1', "q.toml:3: job.my job.evry", "'every'"),
         ('job.a.every = "1m"\njob.a.evry = 1', "q.toml:2: job.a.evry", "'every'"),
         ('[job]\na = {every = "1m", evry = 1}', "q.toml:2: job.a.evry", "'every'"),
@@ -150,7 +150,22 @@ BUDGET = '[budget.d]\nwindow = "day"\n'
         (JOB + "run_tokens = 0", "q.toml:3: job.a.run_tokens", "at least 1"),
         (TEMPLATE + "run_usd = 1e9", "q.toml:2: template.t.run_usd", "from 0 to 1,000,000"),
         (AGENT + "max_runs = 0", "q.toml:3: agent.x.max_runs", "at least 1"),
-        (AGENT + 'argv_resume = ["a"]', "q.toml:3: agent.x.argv_resume", "the digest adapter takes no program"),
+        (AGENT + 'argv_resume = ["a"]', "q.toml:3: agent.x.argv_resume", "the digest adapter takes none"),
+        (AGENT + 'argv = ["a"]', "q.toml:3: agent.x.argv", "it is for command, acp"),
+        (AGENT + 'home = "~/x"', "q.toml:3: agent.x.home", "it is for claude_code, codex"),
+        (AGENT + 'key = "env:A"', "q.toml:3: agent.x.key", "the digest adapter takes none"),
+        ('[agent.x]\nadapter = "acp"', "q.toml:1: agent.x", "the acp adapter needs argv"),
+        ('[agent.x]\nadapter = "openai"\nkey = "sk-123"', "q.toml:3: agent.x.key", "a reference, not a value"),
+        ('[adapter.openai]\nkey = "env:A B"', "q.toml:2: adapter.openai.key", "write env:NAME"),
+        ('[adapter.openai]\nbase_url = "host:1"', "q.toml:2: adapter.openai.base_url", "begin it with https://"),
+        ('[adapter.openai]\nidle = "0s"', "q.toml:2: adapter.openai.idle", "more than zero"),
+        (AGENT + '[agent.x.secrets]\nA = "b"', "q.toml:4: agent.x.secrets.A", "a reference, not a value"),
+        (AGENT + 'silence = "0s"', "q.toml:3: agent.x.silence", "more than zero"),
+        (AGENT + 'linger = "soon"', "q.toml:3: agent.x.linger", "no duration"),
+        (AGENT + "stop_turns = 0", "q.toml:3: agent.x.stop_turns", "at least 1"),
+        (AGENT + "stop_tokens = 0", "q.toml:3: agent.x.stop_tokens", "at least 1"),
+        (AGENT + "stop_usd = -1", "q.toml:3: agent.x.stop_usd", "in dollars"),
+        (AGENT + 'fallback = [""]', "q.toml:3: agent.x.fallback", "names an empty model"),
         ("[adapter.digest]\noverhead_tokens = -1", "q.toml:2: adapter.digest.overhead_tokens", "at least 0"),
         ("[adapter.digest]\noutput_tokens = 0", "q.toml:2: adapter.digest.output_tokens", "at least 1"),
         ("[adapter.digest]\nturns = 0", "q.toml:2: adapter.digest.turns", "at least 1"),
@@ -367,7 +382,7 @@ agent = "coder"
         Path("q.toml"),
         CHECKS,
     )
-    assert config.agents.keys() == {"digest", "command", "coder"}
+    assert config.agents.keys() == {*BUILT_IN, "coder"}
     assert (config.job["nightly"].session, config.budget["d"].action) == (None, "refuse")
     assert (config.idle_exit_s, config.timeout_max_s, config.grace_s) == (10, 1800, 10)
 

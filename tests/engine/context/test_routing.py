@@ -4,18 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config.model import (
-    SHIPPED,
-    AdapterDefaults,
-    Agent,
-    Config,
-    Job,
-    Limits,
-    Param,
-    SkillSet,
-    TaskType,
-    Template,
-)
+from engine.config.model import AdapterDefaults, Agent, Config, Job, Limits, Param, SkillSet, Template
+from engine.config.routed import SHIPPED, TaskType
 from engine.context.routing import route
 from engine.contract.orders import RunRequest
 from state.errors import NotFound, Refused
@@ -106,8 +96,42 @@ def test_the_nearest_of_any_levels_decides(key, levels):
 
 def test_every_value_that_a_level_can_decide_is_in_the_list():
     routed = route(RunRequest(workspace="/w"), Config())
-    assert set(routed.decided) == set(routed.__struct_fields__) - {"decided", "adapter", "template"}
+    assert set(routed.decided) == set(routed.__struct_fields__) - {"decided", "template"}
     assert set(routed.decided.values()) == {"shipped"}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "model", "expected"),
+    [
+        ("claude_code", "ollama/qwen2.5:3b", ("ollama", "qwen2.5:3b", "agent")),
+        ("claude_code", "haiku", ("claude_code", "haiku", "shipped")),
+        ("claude_code", "digest", ("digest", None, "agent")),
+        ("openai", "openai/org/model", ("openai", "org/model", "agent")),
+        ("openai", "org/model", ("openai", "org/model", "shipped")),
+        ("command", "anthropic/claude-haiku", ("command", "anthropic/claude-haiku", "shipped")),
+        ("acp", "codex/gpt", ("acp", "codex/gpt", "shipped")),
+        ("codex", None, ("codex", None, "shipped")),
+    ],
+)
+def test_a_model_may_name_its_adapter(adapter, model, expected):
+    config = Config(agent={"digest": Agent(adapter=adapter, argv=("x",), model=model)})
+    routed = route(RunRequest(workspace="/w"), config)
+    assert (routed.adapter, routed.model, routed.decided["adapter"]) == expected
+
+
+def test_a_task_type_picks_adapter_and_model():
+    config = Config(agent={"a": Agent(adapter="codex")}, task_type={"research": TaskType(model="anthropic/m")})
+    routed = route(RunRequest(workspace="/w", agent="a", task_type="research"), config)
+    assert (routed.adapter, routed.model) == ("anthropic", "m")
+    assert routed.decided["adapter"] == "task type"
+    assert route(RunRequest(workspace="/w", agent="a"), config).adapter == "codex"
+
+
+def test_what_is_shipped_of_programs_and_their_limits():
+    chat, beat = (route(RunRequest(workspace="/w", task_type=kind), Config()) for kind in ("chat", "heartbeat"))
+    assert (chat.keep, chat.permissions, chat.linger_s, chat.silence_s) == (None, "ask", 300, None)
+    assert (beat.keep, beat.permissions, beat.linger_s, beat.sandbox, beat.read) == ((), "deny", 0, "prefer", "open")
+    assert (chat.stop_turns, chat.stop_tokens, chat.stop_microusd, chat.fallback) == (None, None, None, ())
 
 
 def test_an_empty_word_is_a_word_too():

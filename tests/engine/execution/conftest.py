@@ -24,6 +24,7 @@ class Run:
         self.folder = folder
         self.mark = f"QD_TEST={uuid.uuid4().hex}"
         self.keeper = 0
+        self.secrets: dict[str, str] = {}
 
     def start(self, *argv: str, stdin: str = "", **changes: object) -> "Run":
         name, _, value = self.mark.partition("=")
@@ -35,7 +36,7 @@ class Run:
             "grace_s": 1.0,
             "output_cap": 1024 * 1024,
         }
-        self.keeper = start_keeper(self.folder, KeeperJob(**{**job, **changes}), stdin)  # type: ignore[arg-type]
+        self.keeper = start_keeper(self.folder, KeeperJob(**{**job, **changes}), stdin, self.secrets)  # type: ignore[arg-type]
         return self
 
     def end(self) -> EndRecord:
@@ -53,6 +54,10 @@ class Run:
         path = self.folder / name
         self.until(lambda: path.exists() and path.read_text(errors="replace").endswith("\n"))
         return path.read_text(errors="replace").strip()
+
+    def until_it_says(self, text: bytes) -> None:
+        """Exactly this, so far."""
+        self.until(lambda: (self.folder / "stdout.log").exists() and self.stdout == text)
 
     def until(self, happened: Callable[[], object]) -> None:
         give_up = time.monotonic() + DEADLINE_S
@@ -82,10 +87,20 @@ class Run:
 @pytest.fixture
 def new_run(tmp_path: Path) -> Iterator[Callable[[], Run]]:
     """Makes runs; after the test none of them may have left a process, and no keeper a zombie."""
+    yield from _maker(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def new_run_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Run]]:
+    """The same, for all tests of a file."""
+    yield from _maker(tmp_path_factory.mktemp("runs"))
+
+
+def _maker(place: Path) -> Iterator[Callable[[], Run]]:
     made: list[Run] = []
 
     def make() -> Run:
-        folder = tmp_path / f"run{len(made)}"
+        folder = place / f"run{len(made)}"
         folder.mkdir()
         made.append(Run(folder))
         return made[-1]

@@ -181,11 +181,11 @@ def test_without_pidfds_it_polls(run: "Run", monkeypatch: pytest.MonkeyPatch) ->
 def test_a_keeper_that_never_came_never_comes(run: "Run", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "APPEAR_S", 0.05)
     end = run.end()
-    assert (end.outcome, end.why) == ("interrupted", "the keeper never started")
+    assert (end.outcome, end.why) == ("could_not_start", "the keeper never started")
     run.start("touch", "started")
     run.until(lambda: run.keeper in reap())
     assert not (run.folder / "started").exists()
-    assert run.end().outcome == "interrupted"
+    assert run.end().outcome == "could_not_start"
 
 
 def test_a_run_is_started_once(run: "Run") -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.execution import keeper
+from engine.execution import follow, keeper
 
 if TYPE_CHECKING:
     from conftest import Run
 
+ROOT = Path(__file__).parents[3]
 SH = "/bin/sh"
 IGNORES_TERM = "trap '' TERM; while :; do sleep 1; done"
 # Ends at TERM, but not before it has put another process in its place, out of its own group.
@@ -47,7 +49,17 @@ def test_an_exit_code_is_a_failure(run: "Run") -> None:
 
 def test_death_by_a_signal_of_its_own(run: "Run") -> None:
     end = run.start(SH, "-c", "kill -SEGV $$").end()
-    assert (end.outcome, end.exit_code, end.signal) == ("failed", None, 11)
+    assert (end.outcome, end.exit_code, end.signal, end.why) == ("crashed", None, 11, "ended by SIGSEGV")
+
+
+def test_a_signal_without_a_name_is_told_by_its_number(run: "Run") -> None:
+    end = run.start(SH, "-c", "kill -40 $$").end()
+    assert (end.outcome, end.signal, end.why) == ("crashed", 40, "ended by signal 40")
+
+
+def test_a_signal_that_we_sent_is_no_crash(run: "Run") -> None:
+    end = run.start("sleep", "300", timeout_s=0.3).end()
+    assert (end.outcome, end.signal, end.why) == ("timed_out", 15, "timed out after 0.3 s")
 
 
 def test_timeout_counts_even_with_exit_code_zero(run: "Run") -> None:
@@ -213,7 +225,7 @@ def test_a_folder_that_vanishes_ends_the_child(run: "Run") -> None:
     run.alive()
     run.folder.rename(run.folder.with_name("moved"))
     run.folder = run.folder.with_name("moved")
-    assert run.survivors() != []
+    run.until(run.survivors)
     for path in run.folder.iterdir():
         path.unlink()
     run.folder.rmdir()
@@ -231,10 +243,106 @@ def test_a_log_that_cannot_be_written_ends_the_child(run: "Run") -> None:
     assert end.dropped_bytes > 0
 
 
-def test_the_keeper_imports_only_the_standard_library() -> None:
+def test_nearly_all_of_a_large_output_can_be_followed(run: "Run") -> None:
+    """The tail that is held back is at most 1 MiB; the keeper stays as small as ever."""
+    script = (
+        "head -c 40000000 /dev/zero; until [ -e go ]; do sleep 0.02; done; grep VmHWM /proc/$PPID/status >&2;"
+        "head -c 40000000 /dev/zero; echo end"
+    )
+    run.start(SH, "-c", script, output_cap=64 * 1024 * 1024)
+    run.until(lambda: (run.folder / "stdout.log").exists() and len(run.stdout) == 40_000_000)
+    (run.folder / "go").touch()
+    end = run.end()
+    mark = b"[... %d bytes dropped ...]\n" % end.dropped_bytes
+    assert (end.outcome, end.dropped_bytes) == ("succeeded", 80_000_004 - 64 * 1024 * 1024)
+    head, tail = run.stdout.split(b"\n" + mark)
+    assert (len(head), len(tail), tail[-4:]) == (63 * 1024 * 1024, 1024 * 1024, b"end\n")
+    assert int(run.stderr.split()[1]) < 25_000, "kB of the keeper"
+
+
+def test_silence_ends_it(run: "Run") -> None:
+    end = run.start(SH, "-c", "echo ahoy; sleep 300", silence_s=0.4).end()
+    assert (end.outcome, end.signal, end.why) == ("silent", 15, "silent for 0.4 s")
+    assert run.stdout == b"ahoy\n"
+
+
+def test_silence_counts_from_the_start(run: "Run") -> None:
+    assert run.start("sleep", "300", silence_s=0.3).end().outcome == "silent"
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_who_says_something_now_and_then_on_either_stream_is_not_silent(run: "Run", stream: str) -> None:
+    script = f"for i in 1 2 3 4 5 6 7 8; do sleep 0.3; echo >&{stream}; done"
+    end = run.start(SH, "-c", script, silence_s=1.2).end()
+    assert (end.outcome, end.why) == ("succeeded", "")
+    assert end.duration_s > 2.4
+
+
+def test_a_tool_shell_in_a_session_of_its_own_is_asked_to_end_too(run: "Run") -> None:
+    """As those of agents: the signal for the leader's group does not come to them. It has the grace, too."""
+    tool = "trap 'sleep 1; echo saved > saved; exit 0' TERM; echo on > on; while :; do sleep 0.02; done"
+    run.start(
+        SH, "-c", f"setsid setsid -w sh -c \"{tool}\" & trap 'exit 0' TERM; while :; do sleep 0.02; done", grace_s=20
+    )
+    run.file("on")
+    os.kill(run.alive().pid, signal.SIGTERM)
+    end = run.end()
+    assert (end.outcome, end.escalated, end.leaked) == ("cancelled", False, 0)
+    assert (run.folder / "saved").exists()
+
+
+def test_a_stopped_tool_shell_goes_on_to_end(run: "Run") -> None:
+    tool = "trap 'echo saved > saved; exit 0' TERM; echo on > on; kill -STOP $$; while :; do sleep 0.02; done"
+    run.start(SH, "-c", f'setsid -w sh -c "{tool}" & wait', grace_s=20)
+    run.file("on")
+    os.kill(run.alive().pid, signal.SIGTERM)
+    end = run.end()
+    assert (end.outcome, end.escalated) == ("cancelled", False)
+    assert (run.folder / "saved").exists()
+
+
+def test_it_shows_each_second_that_it_lives(run: "Run") -> None:
+    assert follow.last_heard_s(run.folder) is None
+    run.start("sleep", "300", cwd="/")
+    pid = run.alive().pid
+    os.utime(run.folder / "keeper.json", (1, 1))
+    heard = follow.last_heard_s(run.folder)
+    assert heard is not None
+    assert heard > 1e9
+    run.until(lambda: (follow.last_heard_s(run.folder) or 0) < 1e9)
+    os.kill(pid, signal.SIGSTOP)
+    run.until(lambda: (follow.last_heard_s(run.folder) or 0) > 2 * keeper.LOOK_S)
+    os.kill(pid, signal.SIGCONT)
+    run.until(lambda: (follow.last_heard_s(run.folder) or 0) < 2 * keeper.LOOK_S)
+    follow.cancel(run.alive())
+    assert run.end().outcome == "cancelled"
+
+
+def test_a_keeper_that_was_stopped_hears_what_was_said_meanwhile(run: "Run") -> None:
+    """Before it calls the child silent."""
+    run.start(SH, "-c", "echo on; until [ -e go ]; do sleep 0.02; done; echo said; echo > did; sleep 0.5", silence_s=1)
+    run.file("stdout.log")
+    pid = run.alive().pid
+    os.kill(pid, signal.SIGSTOP)
+    run.until(lambda: (follow.last_heard_s(run.folder) or 0) > 1.2)
+    (run.folder / "go").touch()
+    run.until((run.folder / "did").exists)
+    os.kill(pid, signal.SIGCONT)
+    assert run.end().outcome == "succeeded"
+
+
+def test_the_keeper_imports_only_its_rooms_and_the_standard_library() -> None:
     program = (
-        f"import runpy, sys; runpy.run_path({keeper.__file__!r}); "
-        "sys.exit(' '.join({'msgspec', 'engine', 'state', 'asyncio', 'subprocess'} & set(sys.modules)) or 0)"
+        f"import sys; sys.path.append({str(ROOT)!r}); import engine.execution.keeper\n"
+        "names = set(sys.modules) - {'__main__'}\n"
+        "print(*sorted(name for name in names if name.partition('.')[0] not in sys.stdlib_module_names))\n"
+        "sys.exit(' '.join({'asyncio', 'subprocess', 'logging', 'typing', 'pathlib', 'socket'} & names) or 0)"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=Path("/"))
     assert (done.returncode, done.stderr) == (0, "")
+    rooms = "cgroup input job keeper landlock limits output records spawn tree"
+    assert done.stdout.split() == [
+        "engine",
+        "engine.execution",
+        *(f"engine.execution.{name}" for name in rooms.split()),
+    ]

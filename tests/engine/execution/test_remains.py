@@ -66,6 +66,12 @@ def abandon(run: "Run", child: int, **changes: object) -> None:
 
 
 @pytest.fixture
+def no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where control groups are not for us to make."""
+    monkeypatch.setattr(remains, "_group", lambda kept: set())
+
+
+@pytest.fixture
 def sleeper(run: "Run") -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Starts processes of the test itself, each in a session of its own."""
     made: list[subprocess.Popen[bytes]] = []
@@ -80,6 +86,7 @@ def sleeper(run: "Run") -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
         process.wait()
 
 
+@pytest.mark.usefixtures("no_groups")
 def test_one_that_left_session_and_parent_is_found_by_its_key_and_ended(run: "Run") -> None:
     script = 'trap "" TERM; "$0" "$@"; exec sleep 300'
     keeper_pid = start(run, SH, "-c", script, *python(DAEMON, "daemon"))
@@ -94,6 +101,7 @@ def test_one_that_left_session_and_parent_is_found_by_its_key_and_ended(run: "Ru
     assert end.why.endswith("; 2 of its processes were left and ended")
 
 
+@pytest.mark.usefixtures("no_groups")
 def test_what_descends_from_a_marked_process_is_found_without_the_mark(run: "Run") -> None:
     unmarked = "import time; open('on', 'w').write(open('/proc/self/environ').read() + '\\n'); time.sleep(300)"
     inner = f'setsid env -u {remains.KEY} "$0" -S -c "$1" & wait'
@@ -124,6 +132,7 @@ def test_without_a_key_the_session_is_looked_at(run: "Run") -> None:
     assert run.end().leaked == 3
 
 
+@pytest.mark.usefixtures("no_groups")
 def test_one_that_forks_away_for_ever_is_caught(run: "Run") -> None:
     keeper_pid = start(run, *python(HOPS))
     run.file("hops")
@@ -206,6 +215,7 @@ Path("said").write_text(f"{said}\\n")
     (run.folder / "go").touch()
     assert run.file("said") == "(1, True, True, None)"
     run.until(lambda: not run.survivors())
+    assert remains.end_remains(run.folder, SECRET) == set()
 
 
 def test_a_run_has_not_ended_while_another_users_process_of_it_is_left(

@@ -20,10 +20,12 @@ ROOT = Path(__file__).resolve().parents[3]
 ACTIONS = get_args(get_type_hints(Budget)["action"])
 NOT_GUARDS = {"succeeded", "failed", "could_not_start", "interrupted"}
 """Outcomes that are nothing's doing but the run's own, or the machine's."""
+LIVE = ("stop", "orphan", "fallback", "sandbox", "permission", "secret")
+"""What holds a live run, or has its work done all the same."""
 
 
 @pytest.mark.parametrize(
-    "guard", [*CHECKS, *ACTIONS, *get_args(Window), *get_args(Unit), "violation", "claim", "observed"]
+    "guard", [*CHECKS, *ACTIONS, *get_args(Window), *get_args(Unit), "violation", "claim", "observed", *LIVE]
 )
 def test_every_guard_has_a_drill(guard):
     assert DRILLS[guard]
@@ -80,6 +82,20 @@ LOOSE_CHECK = """
 def _{name}(*_):
     return Check("{name}", True, "not connected")
 """
+LOOSE_WORD = """
+async def _always(self, call):
+    return True
+
+
+Client._decide = _always
+"""
+LOOSE_SILENCE = """
+def _deadline_alone(self, now, boottime_s):
+    return self._deadline - now, "timed_out", "timed out"
+
+
+Limits.next = _deadline_alone
+"""
 LOOSE = {
     **{name: ("engine/admission/admit.py", LOOSE_CHECK.format(name=name)) for name in CHECKS if name != "budget"},
     "budget": ("engine/admission/admit.py", LOOSE_CHECK.format(name="budget") + "check_budgets = _budget\n"),
@@ -87,6 +103,15 @@ LOOSE = {
     "violation": ("engine/runtime/settling.py", "def _note_changes(*_):\n    return ''\n"),
     "claim": ("engine/execution/follow.py", "async def _end_rest(folder):\n    return 0, ''\n"),
     "cancelled": ("engine/execution/follow.py", "def cancel(alive):\n    return True\n"),
+    "crashed": ("engine/execution/keeper.py", "def outcome_of(code):\n    return 'failed', ''\n"),
+    "silent": ("engine/execution/limits.py", LOOSE_SILENCE),
+    "stop": ("engine/runtime/caps.py", "def reached(*_):\n    return ''\n"),
+    "orphan": ("engine/execution/keeper.py", "Keeper._end_rest = lambda self: None\n"),
+    "fallback": ("engine/runtime/elsewhere.py", "def refused_elsewhere(*_):\n    return False\n"),
+    "sandbox": ("engine/runtime/sandboxing.py", "def confine(*_):\n    return Confinement('off', None, ())\n"),
+    "permission": ("engine/runtime/permissions.py", "def decide_asked(*_):\n    return 'allow'\n"),
+    "unasked": ("engine/adapters/acp_client/client.py", LOOSE_WORD),
+    "secret": ("engine/runtime/redaction.py", "def redacted(text):\n    return text\n"),
     "patience": ("engine/proof/desk.py", "PATIENCE_S = 6.0\n"),
 }
 """By guard: a file of the product, and what is written at its end so that the guard is not connected any more.
@@ -132,9 +157,9 @@ def split(answer):
     return tuple({name for name, one in answer.items() if one["passed"] is passed} for passed in (False, True))
 
 
-@pytest.mark.parametrize("guard", ["conflict", "skills", "claim", "violation"])
+@pytest.mark.parametrize("guard", ["conflict", "skills", "claim", "violation", "sandbox", "permission"])
 def test_a_guard_that_is_not_connected_is_found_out_and_it_alone(guard, tmp_path):
-    root = copy(tmp_path / "copy", guard)
+    root = copy(tmp_path / "copy", guard, *(["unasked"] if guard == "permission" else []))
     code, answer = drilled(root, [guard, "depth"], tmp_path / "temporary")
     failed, tripped = split(answer)
     assert code == 1

@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
+from engine.contract.launch import AdapterResult
 from engine.contract.outcome import EndRecord, Stop, StoppedAt
+from engine.runtime import caps
 from engine.runtime.settling import judge
 from state import runs
 
@@ -49,6 +51,37 @@ def stopped(house):
 )
 def test_the_outcome_says_who_ended_it(stopped, stop, end, outcome):
     assert judge(stopped(stop), ended(end), None)[0] == outcome
+
+
+GOOD, BAD = AdapterResult("done", ok=True), AdapterResult("", ok=False, why="its turn was broken off")
+
+
+@pytest.mark.parametrize(
+    ("stop", "end", "result", "outcome"),
+    [
+        (None, "succeeded", GOOD, "succeeded"),
+        (None, "succeeded", BAD, "failed"),
+        (None, "crashed", GOOD, "crashed"),
+        (None, "silent", GOOD, "silent"),
+        (None, "timed_out", GOOD, "timed_out"),
+        (Stop("operator"), "succeeded", BAD, "cancelled"),
+        (Stop("operator"), "failed", BAD, "cancelled"),
+        (Stop("operator"), "succeeded", GOOD, "succeeded"),
+        (Stop("operator"), "timed_out", BAD, "timed_out"),
+        (Stop("operator"), "crashed", BAD, "crashed"),
+        (BUDGET, "succeeded", BAD, "failed"),
+    ],
+)
+def test_an_answer_counts_only_with_how_its_program_ended(stopped, stop, end, result, outcome):
+    assert judge(stopped(stop), ended(end), result)[0] == outcome
+
+
+def test_a_run_over_its_own_cap_says_which(stopped, house):
+    run = stopped(None)
+    with house.database.transaction() as tx:
+        caps.note(tx, run, "it has used 9 tokens; it may use 8", 1)
+        run = runs.get(tx, run.id)
+    assert judge(run, ended("cancelled"), None) == ("budget_reached", "it has used 9 tokens; it may use 8")
 
 
 def test_a_run_that_the_operator_stopped_says_so(stopped):

@@ -1,0 +1,70 @@
+"""What becomes of runs that are to be done again with another model? Each is asked for through the gate like any other,
+and once: what an engine that dies has not asked for, the next one does.
+"""
+
+import asyncio
+
+import msgspec
+
+from engine.contract.clock import Clock
+from engine.runtime.elsewhere import request_elsewhere
+from engine.runtime.gate import Gate
+from engine.runtime.live_runs import LiveRuns
+from state import events, fallbacks, runs, slots
+from state.database import Database
+from state.errors import NotWritten, QuarterdeckError
+
+LATEST_MS = 10 * 60_000
+"""What failed longer ago is not done again: whoever asked for it has seen that it failed."""
+
+
+class Fallback:
+    """Asks for every run that is to be done again."""
+
+    def __init__(self, database: Database, gate: Gate, live: LiveRuns, clock: Clock) -> None:
+        self._database = database
+        self._gate = gate
+        self._live = live
+        self._clock = clock
+        self._seen = 0
+        self._looking = asyncio.Lock()
+        live.on_end(self._ended)
+
+    async def look(self) -> None:
+        """Ask for what has been marked since the last look. Raises NotWritten."""
+        async with self._looking:
+            for event_id, run_id in fallbacks.marked(self._database.connection, self._seen):
+                await self._go_elsewhere(runs.get(self._database.connection, run_id))
+                self._seen = event_id
+
+    async def _ended(self, run: runs.Run) -> None:
+        await self.look()
+
+    async def _go_elsewhere(self, run: runs.Run) -> None:
+        recent = (run.ended_ms or 0) >= self._clock.now_ms() - LATEST_MS
+        if not recent or fallbacks.successor(self._database.connection, run.id) is not None:
+            return
+        try:
+            request = request_elsewhere(run)
+            admitted = await self._gate.ask(request)
+        except NotWritten:
+            raise  # nothing is decided: it is asked for again
+        except (QuarterdeckError, msgspec.DecodeError) as error:
+            self._say(run, f"run {run.id} cannot go on with another model: {error}")
+            return
+        self._note(run, request.model or "", admitted.run_id, refused=not admitted.verdict.ok)
+        self._live.launch(admitted)
+
+    def _note(self, run: runs.Run, model: str, again: int, *, refused: bool) -> None:
+        """Both models and why; a slot follows to the last run."""
+        now_ms = self._clock.now_ms()
+        text = f"{run.agent} falls back from {run.model} to {model}: {run.why}"
+        with self._database.transaction() as tx:
+            events.add(tx, now_ms, "fell_back", text, run_id=again, session_id=run.session_id, job=run.job)
+            runs.update(tx, run.id, {"why": "; ".join(filter(None, (run.why, f"goes on as run {again}")))})
+            if run.job is not None and run.slot_due_ms is not None and not refused:
+                slots.update(tx, run.job, run.slot_due_ms, "started", again, f"with {model}")
+
+    def _say(self, run: runs.Run, text: str) -> None:
+        with self._database.transaction() as tx:
+            events.add(tx, self._clock.now_ms(), "refused", text, run_id=run.id, job=run.job)

@@ -1,0 +1,94 @@
+"""What does a live run tell right now? A thread of its own reads its output, so that the screen never waits for it."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from state import runs
+from state.database import open_reader
+from state.errors import QuarterdeckError
+from state.home import Home
+from tui.transcript import Transcript
+from tui.widgets.cells import Cell
+
+if TYPE_CHECKING:
+    from tui.cli.output import Live
+
+LOOK_S = 0.1
+
+
+@dataclass
+class RunTold(Message):
+    """All that a run has told so far."""
+
+    run_id: int
+    lines: tuple[Cell, ...]
+    said: bool
+    """Whether any of it is an answer."""
+
+
+class Listener:
+    """Listens to one run until that has ended or nobody wants to know. `post` must be safe to call from a thread."""
+
+    def __init__(self, home: Home, run_id: int, post: Callable[[Message], object]) -> None:
+        self.run_id = run_id
+        self._home, self._post = home, post
+        self._transcript = Transcript()
+        self._ended = threading.Event()
+        self._due = 0.0
+        threading.Thread(target=self._work, name=f"run {run_id}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Nobody wants to know any more; the thread ends at its next look."""
+        self._ended.set()
+
+    def _work(self) -> None:
+        """The worker boundary: what cannot be read is told as one line."""
+        try:
+            self._listen()
+        except QuarterdeckError as error:
+            self._lose(error.line)
+        except (sqlite3.Error, OSError) as error:
+            self._lose(f"its output cannot be read: {error}")
+
+    def _listen(self) -> None:
+        from tui.cli.output import Live
+
+        connection = open_reader(self._home)
+        if connection is None:
+            return
+        try:
+            live = Live(self._home)
+            while not self._ended.is_set():
+                run = runs.get(connection, self.run_id)  # first: what it told last is there when it has ended
+                self._take(live, run)
+                if not run.open:
+                    return
+                self._ended.wait(LOOK_S)
+        finally:
+            connection.close()
+
+    def _take(self, live: "Live", run: runs.Run) -> None:
+        told = False
+        for one in live.told(run):
+            self._transcript.take(one)
+            told = True
+            if self._ended.is_set():
+                return
+            if time.monotonic() >= self._due:  # a long output is shown while it is read
+                self._tell()
+        if told:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._due = time.monotonic() + LOOK_S
+        self._post(RunTold(self.run_id, self._transcript.lines, self._transcript.said))
+
+    def _lose(self, line: str) -> None:
+        self._transcript.trouble(line)
+        self._tell()

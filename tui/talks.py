@@ -1,0 +1,135 @@
+"""What was said in a session, run by run, and how is one more message asked for? Read in the feed's thread."""
+
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from engine.contract.orders import RunRequest
+from engine.contract.route import Route
+from engine.contract.verdict import Check
+from state import runs, sessions
+from state.errors import NotFound
+from tui.asked import Asked, asked_of_run
+from tui.clean import clean, clean_record, clean_whole
+from tui.views import Gone, Judgement, Reading
+
+TURNS_SHOWN = 12
+ANSWER_BYTES = 64 * 1024
+"""Of a longer answer the end is shown; the page of its run tells where all of it is."""
+TASK_CHARS = 16 * 1024
+
+
+class Turn(Struct, frozen=True):
+    """One run: what was asked and what was answered. Cleaned."""
+
+    run: runs.Run
+    task: tuple[str, ...]
+    answer: tuple[str, ...]
+    checks: tuple[Check, ...]
+    """Those of the gate that failed or warned."""
+
+
+class Talk(Struct, frozen=True):
+    """The last runs of a session, oldest first."""
+
+    session: sessions.Session
+    workspace: str
+    """As it is, for the next request; what is shown is the session's."""
+    turns: tuple[Turn, ...]
+    asks: tuple[Asked, ...]
+    """What the live run waits to be allowed."""
+    model: str | None
+    """Which the last run was told in so many words; None where its agent says."""
+
+    @property
+    def open(self) -> runs.Run | None:
+        """The run of which anything may still become."""
+        return next((turn.run for turn in reversed(self.turns) if turn.run.open), None)
+
+
+def talk(session_id: int) -> Callable[[Reading], Talk | Gone]:
+    def read(reading: Reading) -> Talk | Gone:
+        try:
+            session = sessions.get(reading.connection, session_id)
+        except NotFound as error:
+            return Gone(error.line)
+        found = list(reversed(runs.latest(reading.connection, TURNS_SHOWN, session_id)))
+        live = next((run for run in reversed(found) if run.live), None)
+        return Talk(
+            session=clean_record(session),
+            workspace=session.workspace or os.getcwd(),  # noqa: PTH109
+            turns=tuple(_turn(reading, run) for run in found),
+            asks=asked_of_run(reading, live.id) if live is not None else (),
+            model=_model(found, reading.config),
+        )
+
+    return read
+
+
+def request(talk: Talk, text: str) -> RunRequest:
+    """One more message in this session, for the gate to judge."""
+    return RunRequest(
+        workspace=talk.workspace,
+        agent=talk.session.agent,
+        model=talk.model,
+        task_type="chat",
+        task=text,
+        session_id=talk.session.id,
+    )
+
+
+def _turn(reading: Reading, run: runs.Run) -> Turn:
+    told = [] if run.open else _text(reading.home.run_folder(run.id) / "result.txt")
+    return Turn(
+        run=clean_record(run),
+        task=tuple(clean_whole(run.task or run.job or "", TASK_CHARS)),
+        answer=tuple(told),
+        checks=_checks(run.verdict),
+    )
+
+
+def _checks(text: str) -> tuple[Check, ...]:
+    try:
+        found = msgspec.json.decode(text, type=Judgement).checks
+    except (msgspec.DecodeError, UnicodeError):
+        return ()
+    return tuple(clean_record(check) for check in found if not check.ok or check.warning)
+
+
+def _model(found: list[runs.Run], config: Any) -> str | None:
+    """As `qd say` does: the conversation goes on by the model that it was begun with."""
+    last = next((run for run in reversed(found) if run.state not in ("refused", "waiting")), None)
+    if last is None or last.route is None or last.agent not in config.agents:
+        return None
+    route = msgspec.json.decode(last.route, type=Route)
+    if route.decided.get("model") != "spawn":
+        return None
+    if route.adapter in ("command", "acp") or route.model is None:
+        return route.model
+    return f"{route.adapter}/{route.model}"
+
+
+def _text(path: Path) -> list[str]:
+    """An answer, cleaned; empty where none is kept."""
+    try:
+        info = path.stat()
+    except OSError:
+        return []
+    return _read(path, info.st_mtime_ns, info.st_size)
+
+
+@lru_cache(maxsize=4 * TURNS_SHOWN)
+def _read(path: Path, _mtime_ns: int, size: int) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, size - ANSWER_BYTES))
+            text = file.read(ANSWER_BYTES).decode(errors="replace")
+    except OSError:
+        return []
+    lines = [clean(line, max(1, len(line))) for line in text.replace("\r\n", "\n").expandtabs(4).rstrip().split("\n")]
+    return [f"(the last {ANSWER_BYTES // 1024} KiB of {size:,} bytes)", *lines] if size > ANSWER_BYTES else lines
