@@ -9,6 +9,7 @@ from engine.adapters.command import CommandAdapter
 from engine.adapters.digest import DigestAdapter
 from engine.adapters.models import ANTHROPIC, OLLAMA, OPENAI
 from engine.contract.launch import Adapter
+from engine.telemetry.prices import is_local
 from state.errors import NotFound
 
 _ALL: tuple[Adapter, ...] = (
@@ -31,3 +32,8 @@ def adapter(name: str) -> Adapter:
     near = difflib.get_close_matches(name, ADAPTERS, 1)
     known = ", ".join(sorted(ADAPTERS))
     raise NotFound(f"no adapter {name!r}", f"did you mean {near[0]!r}?" if near else f"there are: {known}")
+
+
+def is_free(name: str, model: str | None) -> bool:
+    """Whether runs of this model cost no money. Ollama sells hosted models, too."""
+    return adapter(name).free and is_local(model or "", "local")

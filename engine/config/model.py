@@ -3,6 +3,7 @@
 A key that is not here is refused, and every key that is here is read somewhere.
 """
 
+import os
 from typing import Literal, get_args
 
 from msgspec import Struct, field
@@ -275,6 +276,12 @@ class Config(Struct, frozen=True):
         return SHIPPED | {
             name: _over(SHIPPED[name], own) if name in SHIPPED else own for name, own in self.task_type.items()
         }
+
+    @property
+    def homes(self) -> tuple[tuple[str, str], ...]:
+        """Adapter and home of every agent whose program has one of its own: it keeps its logs there, too."""
+        own = {(agent.adapter, os.path.expanduser(agent.home)) for agent in self.agent.values() if agent.home}  # noqa: PTH111
+        return tuple(sorted(own))
 
     @property
     def idle_exit_s(self) -> float:

@@ -73,6 +73,7 @@ class Attached:
         go, tell = os.pipe()
         self.leader = os.fork()
         if self.leader == 0:
+            os.close(tell)
             _become(job, go, child_report)
         os.close(child_report)
         os.close(go)

@@ -118,7 +118,9 @@ def _engine(home: Home) -> Iterator[Finding]:
     note = starts_after_boot()
     text = f"{found.version}, pid {found.pid}" if found else "not running; a console or an order starts it"
     fix = "" if note is None else "qd engine install"
-    yield Finding("engine", "ok" if note is None else "note", text if note is None else f"{text}. {note.rstrip('.')}", fix)
+    yield Finding(
+        "engine", "ok" if note is None else "note", text if note is None else f"{text}. {note.rstrip('.')}", fix
+    )
     if unit_path(os.environ).exists() and lingers() is False:
         yield Finding("lingering", "note", "its unit starts when you log in, not at boot", linger_command())
 

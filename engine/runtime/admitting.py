@@ -199,7 +199,7 @@ def _launch(
         read=composed.route.read,
         before=None if before is None else used_before(before),
         fork_of=None if judged.parent is None else judged.parent.provider_id,
-        held=is_held(composed.route),
+        held=is_held(composed.route) and not composed.request.attach,
     )
 
 

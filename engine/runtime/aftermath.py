@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.execution import snapshot
+from engine.execution.follow import is_alive, read_alive
 from engine.runtime.facts import held_scope
 from engine.runtime.questions import read_permission
 from engine.runtime.sandboxing import TMP
@@ -28,7 +29,7 @@ async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: 
     """None for a run that never started. Claims and sessions of its time are read here, the disk in a thread; there
     its private folder is removed, too."""
     if run.started_ms is None or run.admitted_ms is None:
-        await asyncio.to_thread(_discard, home.run_folder(run.id) / TMP)
+        await asyncio.to_thread(_discard, home.run_folder(run.id))
         return None
     own = [held_scope(claim) for claim in claims.live(connection) if claim.run_id == run.id and claim.mode == "w"]
     around = claims.during(connection, run.admitted_ms, now_ms, run.id)
@@ -71,7 +72,7 @@ def _judge(
     foreign: list[ForeignSession],
     beside: list[str],
 ) -> Changes:
-    _discard(home.run_folder(run.id) / TMP)
+    _discard(home.run_folder(run.id))
     root = Path(run.workspace)
     try:
         before = snapshot.load(home.run_folder(run.id) / BEFORE)
@@ -99,8 +100,13 @@ def _with_sandbox(judged: Changes, sandbox: str | None) -> Changes:
     return replace(judged, why="; ".join(filter(None, (f"its sandbox was {sandbox}", judged.why))))
 
 
-def _discard(folder: Path) -> None:
-    """A run's private folder, whatever it has made of that. What cannot be removed goes with the run's folder."""
+def _discard(run_folder: Path) -> None:
+    """A run's private folder, whatever it has made of that, unless its program is kept for the next turn. What cannot
+    be removed goes with the run's folder."""
+    alive = read_alive(run_folder)
+    if alive is not None and is_alive(alive):
+        return
+    folder = run_folder / TMP
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
     for here, folders, _ in os.walk(folder):

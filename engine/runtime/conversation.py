@@ -112,6 +112,8 @@ def _log_home(source: str, home: Home, config: Config, run: runs.Run) -> str:
 
 def reuse_of(connection: Connection, session: sessions.Session | None, composed: Composed) -> Reuse:
     """Whether the session's conversation is resumed, and why."""
+    if composed.request.fork:
+        return Reuse(False, "forked")
     before = composed.request.resumes_run_id
     if before is not None and session is not None:
         stopped_in = runs.get(connection, before).generation_id

@@ -202,6 +202,7 @@ class Engine:
             return
         problem = self._settings.problem
         self._prices.declare(self._settings.config.prices)
+        self._logs.look_in(self._settings.config.homes)
         with self._database.transaction() as tx:
             if problem is None:
                 events.drop_notice(tx, CONFIG_NOTICE)

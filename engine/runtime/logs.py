@@ -14,6 +14,7 @@ from engine.runtime.ingest import CHUNK_BYTES, READER, Lines, decode, setup_line
 from engine.runtime.log_book import LogBook
 from engine.runtime.pricing import PriceBook
 from engine.runtime.repricing import reprice, unpriced_models
+from engine.telemetry.roots import Homes, log_roots
 from state.database import Database
 from state.errors import EngineUnavailable
 
@@ -28,20 +29,34 @@ class LogFollower:
         self._book = LogBook(database, clock, prices)
         self._prices = prices
         self._environ = environ
+        self._homes: Homes = ()
+        self._anew = False
         self._process: asyncio.subprocess.Process | None = None
         self._running = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
+    def look_in(self, homes: Homes) -> None:
+        """More homes of clients, as declared now: a reader that looks elsewhere is started anew."""
+        if homes == self._homes:
+            return
+        self._homes = homes
+        if self._process is not None:
+            self._anew = True
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     async def run(self) -> None:
         """Until cancelled; a reader that dies is started again from its cursors."""
         while True:
-            why = ""
+            why, self._anew = "", False
             try:
                 why = await self._once()
             except OSError as error:
                 why = f"cannot be started: {error.strerror or error}"
             finally:
                 await self._end()
+            if self._anew:
+                continue
             if why:
                 self._book.reader_failed(why)
             await asyncio.sleep(RESTART_S)
@@ -69,6 +84,7 @@ class LogFollower:
 
     async def _once(self) -> str:
         """Until the reader ends; returns why, when it should not have."""
+        roots = log_roots(self._environ, self._homes)
         self._process = await asyncio.create_subprocess_exec(
             *READER,
             stdin=asyncio.subprocess.PIPE,
@@ -78,7 +94,7 @@ class LogFollower:
         )
         assert self._process.stdin is not None, "it was asked for a pipe"
         assert self._process.stdout is not None, "it was asked for a pipe"
-        self._process.stdin.write(setup_line(self._environ, self._book.cursors(), follow=True))
+        self._process.stdin.write(setup_line(roots, self._book.cursors(), follow=True))
         self._running.set()
         lines = Lines()
         while chunk := await self._process.stdout.read(CHUNK_BYTES):

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.adapters.registry import adapter
+from engine.adapters.registry import is_free
 from engine.admission.cost import Rate
 from engine.config.model import Config, ModelPrice
 from engine.contract.price import Price, Rates
@@ -27,7 +27,7 @@ def rate_of(connection: Connection, config: Config, adapter_name: str, model: st
     What the operator declared wins; then the newest price that a list told; then nothing, where all who served the
     model are the operator's own. So a model that is served both ways is taken at a price.
     """
-    if adapter(adapter_name).free:
+    if is_free(adapter_name, model):
         return _rate(local_price(adapter_name, "local"))
     if model is None:
         return None

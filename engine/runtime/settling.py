@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.adapters.registry import adapter
+from engine.adapters.registry import adapter, is_free
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord, Stop
 from engine.contract.verdict import Estimate
@@ -112,7 +112,7 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     reported = result.usage if result else None
     used = reported or _estimated(tx, run)
     source = sessions.generation(tx, run.generation_id).source
-    free, provider = adapter(run.adapter).free, adapter(run.adapter).provider
+    free, provider = is_free(run.adapter, run.model), adapter(run.adapter).provider
     model_id = prices.model_id(tx, run.model, "local" if free else provider) if run.model else None
     price_id = None
     if free and run.model and model_id is not None:

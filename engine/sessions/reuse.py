@@ -16,6 +16,7 @@ ReuseReason = Literal[
     "model_changed",
     "cannot_resume",
     "resume_refused",
+    "forked",
 ]
 """`same_conversation` and `goes_on` resume. `resume_refused` is found out by trying."""
 
@@ -83,5 +84,6 @@ WORDS: dict[str, str] = {
     "model_changed": "fresh: another model",
     "cannot_resume": "fresh: this agent keeps no conversation",
     "resume_refused": "fresh: the provider no longer knew the conversation",
+    "forked": "a copy of another conversation",
 }
 """How a screen says it."""

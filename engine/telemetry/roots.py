@@ -8,8 +8,11 @@ from pathlib import Path
 
 from engine.contract.usage import LogRoot
 
+Homes = tuple[tuple[str, str], ...]
+"""More homes of clients: the source, and the folder."""
 
-def log_roots(environ: Mapping[str, str]) -> tuple[LogRoot, ...]:
+
+def log_roots(environ: Mapping[str, str], homes: Homes = ()) -> tuple[LogRoot, ...]:
     """Every log folder that the clients would use in this environment, each once.
 
     Claude Code: `CLAUDE_CONFIG_DIR` (several, separated by commas), else `$XDG_CONFIG_HOME/claude` and `~/.claude`.
@@ -19,7 +22,7 @@ def log_roots(environ: Mapping[str, str]) -> tuple[LogRoot, ...]:
     Gemini CLI: `.gemini` below `GEMINI_CLI_HOME`, else below `~`.
     """
     roots: dict[Path, LogRoot] = {}
-    for source, home, folder in _candidates(environ):
+    for source, home, folder in (*_candidates(environ), *_declared(homes)):
         resolved = _resolve(home)
         if not _is_utf8(str(resolved)):
             continue  # it could be neither told nor stored
@@ -41,6 +44,13 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path, str]]:
     for home in _opencode_homes(environ):
         yield "opencode", home, "storage/message"
         yield "opencode", home, ""
+
+
+def _declared(homes: Homes) -> Iterator[tuple[str, Path, str]]:
+    folders = {"claude_code": ("projects",), "codex": ("sessions", "archived_sessions")}
+    for source, home in homes:
+        for folder in folders.get(source, ()):
+            yield source, Path(home), folder
 
 
 def _claude_homes(environ: Mapping[str, str]) -> list[Path]:

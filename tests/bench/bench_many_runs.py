@@ -20,12 +20,25 @@ from state.home import Home
 LIVE = 200
 LINES_PER_S = 10
 MEASURED_S = 20
-SCRIPT = (
-    "import sys,time\n"
-    'line=\'{"type": "assistant", "text": "\' + \'x\' * 180 + \'"}\'\n'
-    f"for n in range({LINES_PER_S} * 600):\n"
-    f"    print(line, flush=True); time.sleep({1 / LINES_PER_S})\n"
-)
+CLAUDE = f"""#!{sys.executable} -IS
+import json, time
+def say(**row):
+    print(json.dumps(row | dict(session_id="11111111-2222-4333-8444-555555555555", uuid="0" * 36)), flush=True)
+say(type="system", subtype="init", cwd="/", model="claude-sonnet-5-5", tools=[], claude_code_version="2.1.329")
+delta = dict(type="content_block_delta", index=0, delta=dict(type="text_delta", text="one more word of it "))
+for number in range({LINES_PER_S} * 600):
+    say(type="stream_event", event=delta, parent_tool_use_id=None)
+    time.sleep({1 / LINES_PER_S})
+"""
+"""Speaks as Claude Code does while it streams an answer."""
+CONFIG = """
+[engine]
+max_runs = {most}
+[limits]
+run_tokens = 1000000
+[adapter.claude_code]
+program = "{program}"
+"""
 MEASURE = """
 import asyncio, json, signal, sys, time
 from asyncio import events
@@ -51,7 +64,10 @@ def test_many_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     home = Home(config=tmp_path / ".config" / "quarterdeck", state=tmp_path / ".local" / "state" / "quarterdeck")
     home.config.mkdir(parents=True)
-    home.config_file.write_text(f"[engine]\nmax_runs = {2 * LIVE}\n")
+    program = tmp_path / "claude"
+    program.write_text(CLAUDE)
+    program.chmod(0o755)
+    home.config_file.write_text(CONFIG.format(most=2 * LIVE, program=program))
     (tmp_path / "work").mkdir()
     told = tmp_path / "longest.json"
     engine = subprocess.Popen([sys.executable, "-c", MEASURE, str(told)], stdin=subprocess.DEVNULL)
@@ -64,8 +80,8 @@ def test_many_runs(tmp_path, monkeypatch):
         longest(engine.pid, told)
         request = RunRequest(
             workspace=str(tmp_path / "work"),
-            agent="command",
-            argv=(sys.executable, "-I", "-S", "-c", SCRIPT),
+            agent="claude_code",
+            task="say a word",
             task_type="subagent",
         )
         begun = time.monotonic()
@@ -79,12 +95,9 @@ def test_many_runs(tmp_path, monkeypatch):
         busy = share(engine.pid, MEASURED_S)
         running, what = longest(engine.pid, told)
         print()
-        print(
-            f"{LIVE} runs started in {spawned_s:.1f} s; longest callback meanwhile {starting * 1000:.0f} ms CPU: {where}"
-        )
-        print(
-            f"engine with {LIVE} x {LINES_PER_S} lines/s: {busy:.1%} of a core, idle {idle:.2%}; {rss(engine.pid):.0f} MB"
-        )
+        print(f"{LIVE} runs started in {spawned_s:.1f} s; longest callback {starting * 1000:.0f} ms CPU")
+        print(f"  it was {where}")
+        print(f"{LIVE} x {LINES_PER_S} lines/s: {busy:.1%} of a core, idle {idle:.2%}; {rss(engine.pid):.0f} MB")
         print(f"longest callback {running * 1000:.0f} ms CPU: {what}")
     finally:
         end(home, engine)
@@ -103,9 +116,10 @@ def cpu_s(pid):
 
 
 def rss(pid):
-    """MB of the engine and of its log reader."""
-    children = subprocess.run(["ps", "-o", "rss=", "--ppid", str(pid), "-p", str(pid)], capture_output=True, text=True)
-    return sum(map(int, children.stdout.split())) / 1024
+    """MB of the engine and of its log reader, without the keepers."""
+    listed = ["ps", "-ww", "-o", "rss=,args=", "--ppid", str(pid), "-p", str(pid)]
+    lines = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
+    return sum(int(line.split()[0]) for line in lines if "keep.py" not in line) / 1024
 
 
 def longest(pid, told):

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from engine.execution.tree import living
 from engine.execution.remains import gone, remains
 from engine.execution.snapshot import changed, load, store, take
+from engine.execution.tree import living
 
 FILES = 20_000
 EACH = 100

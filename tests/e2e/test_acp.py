@@ -125,7 +125,7 @@ def test_it_works_goes_on_and_is_booked_once(helper, server):
 
 
 def test_the_operator_is_asked_and_heard(helper, wait_until):
-    words = ("--permissions", "ask", "--task-type", "subagent", "--sandbox", "off")
+    words = ("--permissions", "ask", "--task-type", "subagent")
     paths = {verb: helper.workspace / f"{verb}.txt" for verb in ("approve", "deny")}
     commands = {verb: f"echo 1 > {path}" for verb, path in paths.items()}
     numbers = [detached(helper, f"{tool('Bash', command=one)}[[say:done]]", *words) for one in commands.values()]

@@ -155,7 +155,7 @@ def test_writes_within_the_scope_need_no_asking_and_all_else_is_denied(coder):
 
 def test_what_it_may_not_do_unasked_it_asks(coder, wait_until):
     uses = [tool("Bash", command=f"touch {name}", description="d") for name in ("yes", "no")]
-    words = ("--permissions", "ask", "--sandbox", "off", "--tools", "Bash", "--detach")
+    words = ("--permissions", "ask", "--tools", "Bash", "--detach")
     made = spawn(coder, f"go {' '.join(uses)} [[say:done]]", *words)
     for verb in ("approve", "deny"):
         asked = wait_until(lambda: coder.json("approvals")["approvals"], "it asks")
@@ -163,6 +163,8 @@ def test_what_it_may_not_do_unasked_it_asks(coder, wait_until):
     shown = wait_until(lambda: ended(coder, made["run"]), "it ends")
     assert (shown["outcome"], shown["text"]) == ("succeeded", "done")
     assert ((coder.workspace / "yes").exists(), (coder.workspace / "no").exists()) == (True, False)
+    assert shown["sandbox"].startswith("landlock") or shown["sandbox"] == "advisory"
+    assert shown["changes"]["violations"] == [], "it was allowed"
 
 
 def test_an_unknown_conversation_begins_afresh(coder, server):

@@ -32,7 +32,6 @@ program = "{program}"
 adapter = "codex"
 model = "{model}"
 env = ["MOCK_KEY"]
-sandbox = "off"
 
 [budget.day]
 window = "day"

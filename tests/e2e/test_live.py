@@ -151,14 +151,18 @@ def test_a_model_that_cannot_be_reached_is_replaced_by_the_next_that_was_declare
 
 
 def test_a_chat_of_three_turns_is_one_program_and_three_bills(coder, server):
+    coder.workspace.joinpath("notes").mkdir()
     seen, made = 0, []
     for number in range(3):
-        shown = run(coder, f"turn {number} [[say:answer {number}]]", "--task-type", "chat")
+        works = tool("Bash", command=f"mktemp && echo {number} > notes/{number}") if number else ""
+        words = ("--task-type", "chat", "--tools", "Bash", "--permissions", "allow", "--can-write", "notes/")
+        shown = run(coder, f"turn {number} {works} [[say:answer {number}]]", *words)
         assert (shown["outcome"], shown["text"]) == ("succeeded", f"answer {number}")
         calls, seen = server.calls[seen:], len(server.calls)
         cost = tuple(sum(getattr(call.billed, part) for call in calls) for part in PARTS)
         assert tuple(shown["usage"][part] for part in PARTS) == cost
         made.append((shown["run"], cost))
+    assert sorted(path.name for path in (coder.workspace / "notes").iterdir()) == ["1", "2"]
     assert keepers(coder) == [made[0][0]]
     assert len({call.session for call in server.calls}) == 1
     coder.json("usage")

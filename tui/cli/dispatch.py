@@ -85,7 +85,10 @@ def _overview() -> str:
         "",
         f"  qd {''.ljust(width)}  open the console",
     )
-    return "\n".join((*head, *lines, "", "Every verb takes --help, --json and --home DIR."))
+    codes = (
+        "Exit codes: 0 done, 1 failed or refused (a run: whatever did not succeed), 2 the command line makes no sense."
+    )
+    return "\n".join((*head, *lines, "", "Every verb takes --help, --json and --home DIR.", codes))
 
 
 def _unknown(words: list[str]) -> str:

@@ -152,7 +152,7 @@ def _ingest(context: Context, config: Config) -> bool:
         try:
             database.take_lease(os.getpid(), __version__, clock.now_ms())
             prices = PriceBook(database, clock, config.prices, os.environ)
-            ingest_once(database, clock, os.environ, prices)
+            ingest_once(database, clock, os.environ, prices, config.homes)
         finally:
             database.close()
     finally:

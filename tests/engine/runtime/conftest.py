@@ -172,6 +172,7 @@ class LivingHouse(House):
             alive = read_alive(folder)
             if alive is not None and is_alive(alive):
                 os.kill(alive.pid, signal.SIGTERM)
+                os.kill(alive.pid, signal.SIGCONT)
 
 
 @pytest.fixture

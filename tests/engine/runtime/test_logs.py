@@ -173,6 +173,34 @@ async def until_told(follower, told):
     task.cancel()
 
 
+def test_a_home_that_an_agent_gets_is_looked_in_from_then_on(books, tmp_path):
+    from engine.runtime import logs as following
+
+    told = {
+        "message": {"id": "m", "usage": {"input_tokens": 1, "output_tokens": 2}},
+        "sessionId": "s",
+        "requestId": "r",
+    }
+    write_rows(tmp_path / "own" / "projects" / "p" / "s.jsonl", {"type": "assistant", **told})
+
+    async def follow():
+        follower = following.LogFollower(books.database, SystemClock(), {"HOME": str(tmp_path / "none")}, books.prices)
+        task = asyncio.create_task(follower.run())
+        await follower.catch_up()
+        before = spend.totals(books.connection).responses
+        follower.look_in((("claude_code", str(tmp_path / "own")),))
+        async with asyncio.timeout(20):
+            while not spend.totals(books.connection).responses:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return before
+
+    assert asyncio.run(follow()) == 0
+    assert spend.totals(books.connection).responses == 1
+    assert events.notice(books.connection, READER_NOTICE) is None, "it did not fail: it was told to look elsewhere"
+
+
 @pytest.mark.parametrize("command", [("/nowhere/python",), (sys.executable, "-c", "raise SystemExit(3)")])
 def test_a_reader_that_fails_is_told_and_ends_nothing(books, monkeypatch, command):
     from engine.runtime import logs as following

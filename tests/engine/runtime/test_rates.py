@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engine.adapters.registry import is_free
 from engine.admission.cost import Rate
 from engine.config.load import parse
 from engine.contract.price import DAY_MS, Price, Rates, Terms
@@ -168,3 +169,17 @@ def test_a_price_that_leaves_something_out_is_unknown(database, terms):
 def test_asking_for_a_rate_does_not_load_the_price_list():
     script = "import sys, engine.runtime.rates; sys.exit('genai_prices' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("adapter", "model", "free"),
+    [
+        ("ollama", "qwen2.5:3b", True),
+        ("ollama", "gpt-oss:120b-cloud", False),
+        ("digest", None, True),
+        ("anthropic", "claude", False),
+        ("command", None, False),
+    ],
+)
+def test_whose_models_cost_nothing(adapter, model, free):
+    assert is_free(adapter, model) is free

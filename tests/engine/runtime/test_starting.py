@@ -282,7 +282,7 @@ def test_its_private_folder_is_gone_when_it_is_settled(desk):
     desk.sh("mkdir -p $TMPDIR/a/b && touch $TMPDIR/a/b/c && ln -s / $TMPDIR/root && chmod 0 $TMPDIR/a")
     folder = desk.home.run_folder(1)
     assert (folder / "tmp" / "a").exists()
-    aftermath._discard(folder / "tmp")
+    aftermath._discard(folder)
     assert not (folder / "tmp").exists()
     assert (folder / "stdout.log").exists()
 

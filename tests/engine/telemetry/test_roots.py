@@ -84,3 +84,18 @@ def test_a_loop_of_links_is_not_a_crash(tmp_path):
 def test_without_home_only_what_is_named():
     assert places({}) == []
     assert places({"CODEX_HOME": "/c"}) == [("codex", "/c", "sessions"), ("codex", "/c", "archived_sessions")]
+
+
+def test_homes_that_agents_declare_are_looked_at_once(tmp_path):
+    own = str(tmp_path / "own")
+    found = [
+        (root.source, root.provider_home, root.folder)
+        for root in log_roots(
+            {"HOME": str(tmp_path)}, (("claude_code", own), ("codex", own), ("codex", f"{tmp_path}/.codex"))
+        )
+    ]
+    assert found[len(places({"HOME": str(tmp_path)})) :] == [
+        ("claude_code", own, "projects"),
+        ("codex", own, "sessions"),
+        ("codex", own, "archived_sessions"),
+    ]

@@ -1,0 +1,111 @@
+"""Talking with the real Claude Code from the console: its answer streams, its questions are answered, turns are left."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.e2e.test_claude_code import prepare, run, tool
+from tests.modelserver import ModelServer
+
+
+@pytest.fixture
+def open_console(desk, request):
+    """Opens consoles on the desk; each is a terminal of its own."""
+    if shutil.which("tmux") is None:
+        pytest.skip("needs tmux, which .ci/run installs")
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    spec = spec_from_file_location("terminal", Path(__file__).with_name("terminal.py"))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    terminals = []
+
+    def opened(size=(120, 34), argv=None):
+        name = f"qd-{os.getpid()}-{len(terminals)}-{abs(hash(request.node.name)) % 10_000}"
+        terminals.append(module.Terminal(name, argv or desk.argv, desk.env, str(desk.workspace), size))
+        return terminals[-1]
+
+    yield opened
+    for terminal in terminals:
+        terminal.close()
+
+
+@pytest.fixture
+def server():
+    with ModelServer() as running:
+        yield running
+
+
+@pytest.fixture
+def talked(desk, server):
+    """A desk with one session of the real client, which may ask."""
+    prepare(desk, server)
+    desk.configure(desk.config_file.read_text().replace('permissions = "deny"', 'permissions = "ask"'))
+    run(desk, "turn [[say:the first answer]]")
+    return desk
+
+
+def talk(open_console, size=(120, 34)):
+    console = open_console(size)
+    console.wait_for("engine up", "turn [[say")
+    console.keys("t")
+    console.wait_for("> turn [[say:the first answer]]", "  the first answer", "say something; enter sends it")
+    return console
+
+
+def say(console, text):
+    console.type(text)
+    console.keys("Enter")
+
+
+def latest(desk):
+    return desk.json("run", "list")["runs"][0]
+
+
+@pytest.mark.parametrize("size", [(120, 34), (80, 24)])
+def test_an_answer_is_there_while_it_is_written_and_escape_has_it_leave_its_turn(
+    talked, open_console, wait_until, size
+):
+    console = talk(open_console, size)
+    say(console, "more [[slow:400]][[say:one two three four five six seven eight nine ten eleven twelve]]")
+    console.wait_for("  one two", "running")
+    assert "twelve" not in console.screen().rpartition("running")[2].rpartition("twelve]]")[2]
+    console.keys("Escape")
+    console.wait_for("is asked to leave its turn")
+    wait_until(lambda: latest(talked)["outcome"], "the turn is over")
+    assert latest(talked)["outcome"] == "cancelled"
+    console.wait_for("cancelled")
+    say(console, "again [[say:it goes on]]")
+    console.wait_for("  it goes on")
+    wait_until(lambda: latest(talked)["outcome"] == "succeeded", "the next turn is in the same conversation")
+    console.keys("Escape")
+    console.wait_for("1 Sessions")
+
+
+def test_what_it_asks_is_answered_where_it_is_asked(talked, open_console, wait_until):
+    console = talk(open_console)
+    written = tool("Write", file_path=str(talked.workspace / "note.md"), content="the pump")
+    say(console, f"write {written}[[say:it is written]]")
+    console.wait_for("it asks: tab, then y", "wants to", "use Write", "note.md")
+    assert not (talked.workspace / "note.md").exists()
+    console.keys("Tab", "y")
+    console.wait_for("to use Write?", "It does what was shown, this once.")
+    wait_until(lambda: console.keys("Enter") or "to use Write?" not in console.screen(), "it is meant")
+    console.wait_for("  it is written")
+    assert (talked.workspace / "note.md").read_text() == "the pump"
+    wait_until(lambda: latest(talked)["outcome"] == "succeeded", "the run is settled")
+    console.wait_without("use Write")
+
+
+def test_the_page_of_a_live_run_shows_what_it_says_and_then_how_it_was_held(talked, open_console):
+    console = open_console()
+    console.wait_for("engine up", "turn [[say")
+    task = "more [[slow:300]][[say:one two three four five six seven eight]]"
+    talked.json("run", "--agent", "coder", "--detach", "--task", task)
+    console.keys("5")
+    console.wait_for("5 Runs", "running")
+    console.keys("Home", "Enter")
+    console.wait_for("output", "  one two")
+    console.wait_for("ended", "sandbox")
