@@ -2,6 +2,8 @@
 # uv is used when it is on the PATH, else python3 -m venv and pip. Packages are pinned, with hashes.
 VENV := .venv
 PY := $(VENV)/bin/python
+# Most tests wait for processes: three at once on two cores. WORKERS= runs them one after the other.
+WORKERS ?= -n 3 --dist loadfile
 HAVE_UV := $(shell command -v uv 2>/dev/null)
 # The first interpreter here that the product runs on.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -19,7 +21,7 @@ run: $(VENV)/.ready
 	@$(VENV)/bin/qd $(ARGS)
 
 test: $(VENV)/.ready-dev
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(WORKERS) $(ARGS)
 
 check: $(VENV)/.ready-dev
 	$(VENV)/bin/ruff check .
@@ -47,9 +49,9 @@ $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# Long: the ledger against its model, and a thousand races for one file.
+# Long: the ledger against its model, a thousand races for one file, and fifty engines killed with ten live runs.
 soak: $(VENV)/.ready-dev
-	QD_SOAK=1 QD_TRIALS=1000 $(PY) -m pytest -o timeout=3600 tests/state/test_ledger_machine.py tests/state/test_claims.py tests/e2e/test_races.py $(ARGS)
+	QD_SOAK=1 QD_TRIALS=1000 QD_KILLS=50 $(PY) -m pytest -o timeout=3600 tests/state/test_ledger_machine.py tests/state/test_claims.py tests/e2e/test_races.py tests/e2e/test_killed_engine.py $(ARGS)
 
 # The agent clients of the end-to-end tests, pinned (1.2 GB): needs npm. Without them, those tests are skipped.
 clients: tests/clients/node_modules/.ready

@@ -3,7 +3,6 @@
 What a run may touch is left to whoever knows the run; Landlock itself is applied by the keeper (`landlock`).
 """
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -29,8 +28,6 @@ WHOLE_ABI = 3
 _BWRAP_S = 5.0
 _OWN = ("/dev", "/proc")
 """Which bwrap provides itself."""
-_OPENAT2 = 437
-_AT_FDCWD = -100
 
 
 class Features(Struct, frozen=True):
@@ -42,17 +39,14 @@ class Features(Struct, frozen=True):
     """Its path, when it was tried and did what it should."""
     bwrap_why: str
     """Why there is none, when there is none."""
-    openat2: bool
-    cgroup_kill: bool
-    """Whether a run can have a control group of its own, which is ended at once."""
-    pidfd: bool
 
 
 @lru_cache(maxsize=1)
 def features() -> Features:
-    """Found out once. Starts a process and makes a control group for a moment: in a thread."""
-    bwrap, why = _bwrap()
-    return Features(abi(), bwrap, why, _has_openat2(), _has_cgroup_kill(), _has_pidfd())
+    """Found out once. Where there is no Landlock that will do, it starts a process: in a thread."""
+    version = abi()
+    bwrap, why = (None, "not needed, since there is Landlock") if version >= WHOLE_ABI else _bwrap()
+    return Features(version, bwrap, why)
 
 
 def means_of(wanted: SandboxMode, has: Features) -> Means:
@@ -100,9 +94,10 @@ def _lies_in(path: str, folders: Sequence[str]) -> bool:
 
 
 def sandbox_findings() -> list[tuple[str, str, str, str]]:
-    """Name, level (`ok`, `note`), text and what to do, for each feature of the kernel that a run is kept with."""
+    """Name, level (`ok`, `note`), text and what to do, for each feature of the kernel that a run is kept with. Makes a
+    control group for a moment."""
     has = features()
-    return [_sandbox_finding(has), _bwrap_finding(has), *_others(has)]
+    return [_sandbox_finding(has), _bwrap_finding(has), *_others()]
 
 
 def _sandbox_finding(has: Features) -> tuple[str, str, str, str]:
@@ -120,16 +115,15 @@ def _bwrap_finding(has: Features) -> tuple[str, str, str, str]:
     if has.bwrap:
         return "bwrap", "ok", f"{has.bwrap} works", ""
     if has.landlock_abi >= WHOLE_ABI:
-        return "bwrap", "ok", f"{has.bwrap_why}; not needed, since there is Landlock", ""
+        return "bwrap", "ok", has.bwrap_why, ""
     why = f"{has.bwrap_why}: a run is only checked afterwards, and one that requires a sandbox is refused"
     return "bwrap", "note", why, "install bubblewrap, or let it make user namespaces"
 
 
-def _others(has: Features) -> list[tuple[str, str, str, str]]:
+def _others() -> list[tuple[str, str, str, str]]:
     told = (
-        ("openat2", has.openat2, "paths are opened below a folder in one step", "not there before Linux 5.6"),
-        ("cgroup", has.cgroup_kill, "each run gets a control group", "runs get none: their processes are looked for"),
-        ("pidfd", has.pidfd, "the end of a run is noticed at once", "the end of a run is noticed after 0.2 s"),
+        ("cgroup", _has_cgroup_kill(), "each run gets a control group", "runs get none, and are looked for"),
+        ("pidfd", _has_pidfd(), "the end of a run is noticed at once", "the end of a run is noticed after 0.2 s"),
     )
     return [(name, "ok" if found else "note", good if found else bad, "") for name, found, good, bad in told]
 
@@ -158,20 +152,6 @@ def _bwrap() -> tuple[str | None, str]:
             return found, ""
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:120]
         return None, f"{found} does not work here" + (f": {last}" if last else "")
-
-
-class _How(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
-def _has_openat2() -> bool:
-    how = _How(os.O_PATH | os.O_CLOEXEC, 0, 0)
-    size = ctypes.c_size_t(ctypes.sizeof(how))
-    libc = ctypes.CDLL(None, use_errno=True)
-    got = libc.syscall(ctypes.c_long(_OPENAT2), ctypes.c_int(_AT_FDCWD), b"/", ctypes.byref(how), size)
-    if got >= 0:
-        os.close(got)
-    return bool(got >= 0)
 
 
 def _has_cgroup_kill() -> bool:

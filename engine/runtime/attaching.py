@@ -35,6 +35,9 @@ LAUNCH = "launch.json"
 """In the folder once all else is there."""
 TERMINAL_ENV = ("TERM", "COLORTERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TMUX", "TMUX_PANE", "SSH_TTY")
 """What the console adds of its own environment: by these a program knows what its terminal can show."""
+CODEX_ASKS = ("-s", "workspace-write", "-a", "on-request")
+"""A conversation remembers how it was run last: our runs, which the kernel holds, without a sandbox of Codex's own and
+without questions. Here nothing else holds it (seen with 0.169.0)."""
 NO_DEADLINE_S = 0.0
 """`attached` knows none."""
 
@@ -94,7 +97,7 @@ def opened(adapter_name: str, service: Service, provider_id: str) -> Opened:
         return Opened((service.program or claude_code.PROGRAM, "--resume", provider_id), env)
     if adapter_name == "codex":
         home = codex_home.real_home(service, os.environ)
-        return Opened((service.program or codex.PROGRAM, "resume", provider_id), {"CODEX_HOME": str(home)})
+        return Opened((service.program or codex.PROGRAM, "resume", *CODEX_ASKS, provider_id), {"CODEX_HOME": str(home)})
     raise Refused(f"{adapter_name} has no program that can be opened", f"these have: {', '.join(PROGRAMS)}")
 
 

@@ -28,7 +28,7 @@ def service_of(adapter_name: str, agent: Agent, config: Config) -> Service:
     """As the agent says, else its adapter."""
     declared = config.adapter.get(adapter_name, AdapterDefaults())
     return Service(
-        program=declared.program,
+        program=_expanded(declared.program),
         home=_expanded(agent.home),
         base_url=agent.base_url or declared.base_url,
         api=declared.api,

@@ -117,7 +117,6 @@ def test_a_senseless_command_line(desk, words, said):
         (("run", "stop", "99"), "no engine runs"),
         (("cron", "fire", "nope"), "there is no job 'nope'"),
         (("cron", "remove", "nope"), "there is no job 'nope'"),
-        (("cron", "add", "--name", "x", "--every", "5m", "--model", "ollama/x"), "no adapter here speaks"),
         (("budget", "remove", "nope"), "there is no budget 'nope'"),
         (("undo",), "nothing to undo"),
         (("spawn", "--agent", "nobody"), "there is no agent 'nobody'"),

@@ -1,4 +1,4 @@
-"""Talking with the real Claude Code from the console: its answer streams, its questions are answered, turns are left."""
+"""Talking with the real Claude Code from the console: answers stream, questions are put, turns are left."""
 
 import os
 import shutil

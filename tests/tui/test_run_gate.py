@@ -5,12 +5,13 @@ from datetime import UTC
 import msgspec
 import pytest
 
-from engine.contract.outcome import Stop, StoppedAt
+from engine.contract.outcome import EndRecord, Stop, StoppedAt
 from engine.contract.verdict import CacheBreak, Check, Estimate, ReceiptPart, ReceiptView, Verdict
 from engine.runtime.records import store_receipt
 from engine.scopes.violations import Changes
 from state import runs
 from tests.tui.conftest import RUN
+from tests.tui.test_inbox import permission
 from tui.screens.run import RunScreen, page_lines, title_line
 from tui.screens.run_gate import gate_lines
 from tui.views import RunDetail
@@ -57,6 +58,30 @@ def test_a_plain_run_has_none_of_these_lines():
             {"model": "haiku", "inject": '["a","b"]', "timeout_s": 600.0, "template": "review"},
             {"decided": (("model", "agent"), ("inject", "job"), ("timeout_s", "template"), ("skills", "shipped"))},
             "routed     template review, model haiku (agent), inject 2 files (job), timeout 10 min (template)",
+        ),
+        ({"sandbox": "landlock(7)", "turns": 3}, {}, "ended      sandbox landlock(7), 3 turns"),
+        ({"sandbox": "off", "state": "running", "outcome": None}, {}, "held by    sandbox off"),
+        (
+            {"sandbox": "advisory"},
+            {"end": EndRecord("cancelled", None, 9, 0, 1, 1.0, escalated=True, leaked=2, dropped_bytes=1500)},
+            "ended      sandbox advisory   it had to be killed after the grace; 2 of its processes were left and ended;"
+            " 1,500 bytes of its output were dropped",
+        ),
+        (
+            {},
+            {"end": EndRecord("succeeded", 0, None, 0, 1, 1.0, leaked=1)},
+            "ended      -   1 of its processes were left and ended",
+        ),
+        (
+            {"falls_back_from": 4, "client_id": 3},
+            {"again": 9},
+            "beside     does run 4 again, whose model could not be reached; run 9 does it again with another model;"
+            " a turn of the program that run 3 started",
+        ),
+        (
+            {"outcome": "budget_reached", "why": "it used 12 of 10 turns"},
+            {"stop": Stop("budget_reached")},
+            "limit      its own: it used 12 of 10 turns   no budget stopped it",
         ),
         ({}, {"decided": (("model", "shipped"), ("task", "spawn"))}, "routed     as shipped"),
         (
@@ -223,3 +248,26 @@ def test_violations_name_the_runs_that_were_live_beside_it():
     assert lines[-1].strip().endswith("any of them may have made these: run 3 (coder), run 4 (ops)")
     calm = Changes(True, changed=1, inside=1, beside=("run 3 (coder)",))
     assert "any of them" not in " ".join(said(detail(changes=calm)))
+
+
+def test_a_live_run_shows_what_it_tells_and_what_it_asks(filled, drive):
+    run_id = filled.run(session_id=1, state="running", started_ms=filled.now_ms, sandbox="landlock(7)")
+    folder = filled.home.run_folder(run_id)
+    folder.mkdir(parents=True)
+    (folder / "stdout.log").write_text("I look\x1b[2J")
+    permission(filled, run_id)
+
+    async def scenario(pilot):
+        await pilot.sees("fix flaky test")
+        await pilot.press("5", "enter")
+        await pilot.until(lambda: isinstance(pilot.app.screen, RunScreen), "the run is open")
+        await pilot.sees("asks       Bash rm -rf build", "press i on the overview", "held by    sandbox landlock(7)")
+        await pilot.sees("output   as it comes", "I look�[2J")
+        with (folder / "stdout.log").open("a") as file:
+            file.write(" at the pump")
+        await pilot.sees("at the pump")
+        with filled.open().transaction() as tx:
+            runs.update(tx, run_id, {"state": "settled", "outcome": "succeeded", "turns": 2})
+        await pilot.sees("ended      sandbox landlock(7), 2 turns")
+
+    drive(filled.home, scenario, (120, 50))

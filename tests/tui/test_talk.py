@@ -221,6 +221,18 @@ def test_a_refused_run_shows_the_checks_that_failed(filled, drive):
     drive(filled.home, scenario)
 
 
+def test_a_key_that_differs_from_place_to_place_is_shown_as_it_is_there(filled, drive):
+    live_run(filled)
+
+    async def scenario(pilot):
+        await pilot.sees("x stop run")
+        assert "ctrl+x" not in pilot.shown()
+        await talking(pilot)
+        await pilot.sees("ctrl+x stop run")
+
+    drive(filled.home, scenario)
+
+
 def test_only_a_session_of_ours_is_talked_in_and_only_with_an_engine(filled, drive):
     async def observed(pilot):
         await pilot.sees("vendor survey")
@@ -230,6 +242,8 @@ def test_only_a_session_of_ours_is_talked_in_and_only_with_an_engine(filled, dri
         await pilot.press("t")
         await pilot.pause()
         assert not isinstance(pilot.app.screen, TalkScreen)
+        await pilot.press("a")
+        await pilot.sees("no terminal here to hand over")
         await pilot.press("up", "enter")
         await pilot.until(lambda: isinstance(pilot.app.screen, SessionScreen), "the session is open")
         await pilot.sees("t talk")

@@ -13,7 +13,9 @@ from tui.widgets.cells import Cell, Column, span
 OUTCOME_TONES: dict[str, Tone] = {
     "succeeded": "text",
     "failed": "bad",
+    "crashed": "bad",
     "timed_out": "bad",
+    "silent": "bad",
     "could_not_start": "bad",
     "interrupted": "bad",
     "cancelled": "warn",

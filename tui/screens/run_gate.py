@@ -96,6 +96,8 @@ def _ended(detail: RunDetail) -> list[Cell]:
 def _stopped(detail: RunDetail) -> list[Cell]:
     if detail.run.outcome != "budget_reached":
         return []
+    if detail.stop is not None and not detail.stop.at:
+        return [fact("limit", f"its own: {detail.run.why or 'it may use no more'}", "no budget stopped it", "warn")]
     at = " and ".join(_limit(one) for one in detail.stop.at) if detail.stop else "a budget"
     goes = f"run {detail.next_run} goes on with it" if detail.next_run else "nothing goes on with it yet"
     return [fact("budget", f"it needed more than {at} had left: ended so that it can go on", goes, "warn")]

@@ -19,12 +19,13 @@ from tui.talks import Talk, Turn, request, talk
 from tui.theme import Palette, Tone
 from tui.transcript import INDENT
 from tui.views import Gone
-from tui.widgets.cells import Cell, cut, line_width
+from tui.widgets.cells import Cell, cut, line_width, wrap
 from tui.widgets.line_input import LineInput
 from tui.widgets.lines import Lines, Page, Wrapped
 
 _HINT = "say something; enter sends it"
 _LEAST_WIDTH = 40
+_QUESTION_INDENT = 11
 
 
 class TalkScreen(DeckScreen):
@@ -214,18 +215,19 @@ class TalkScreen(DeckScreen):
             return
         self._draw_title()
         width = max(_LEAST_WIDTH, self.size.width - 2)
-        self.page.show(self._wrapped.take(self._lines(self.talk), width, len(INDENT)), follow=True)
+        self.page.show(self._wrapped.take(self._lines(self.talk, width), width, len(INDENT)), follow=True)
 
     def _draw_title(self) -> None:
         if self.talk is not None:
             self._title.show([title_line(self.talk, self.now_ms, max(_LEAST_WIDTH, self.size.width - 2))])
 
-    def _lines(self, found: Talk) -> list[Cell]:
+    def _lines(self, found: Talk, width: int) -> list[Cell]:
         lines = [line for turn in found.turns for line in turn_lines(turn, self._told.get(turn.run.id))]
         if self._sent is not None:
             lines += [*_task_lines(tuple(self._sent[1].split("\n"))), (("  ", "text"), ("is judged", "dim"))]
         for one in found.asks:
-            lines += [(("it asks", "warn"),), *question_lines(one, self.now_ms, self.deck.zone), ()]
+            asked = question_lines(one, self.now_ms, self.deck.zone)
+            lines += [(("it asks", "warn"),), *(part for line in asked for part in wrap(line, width, _QUESTION_INDENT))]
         return lines or [(("Nothing was said here yet.", "dim"),)]
 
 

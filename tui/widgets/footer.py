@@ -7,7 +7,10 @@ from tui.widgets.cells import Cell, Span, line_width
 from tui.widgets.lines import Lines
 
 _ORDER = {action.id: number for number, action in enumerate(actions.ACTIONS)}
-_KEYS = {action.id: action.key.split(",") for action in actions.ACTIONS}
+_KEYS: dict[str, list[str]] = {}
+"""Of each action, wherever it is: in one place it may have another key than elsewhere."""
+for _action in actions.ACTIONS:
+    _KEYS.setdefault(_action.id, []).extend(_action.key.split(","))
 _LAST = ("filter", "zoom", "prompt", "help", "leave", "back")
 """These stand at the end, and are kept when there is little room."""
 _SPARE = ("zoom", "undo", "delete", "filter")

@@ -14,7 +14,7 @@ from engine.execution.landlock import abi
 from engine.execution.readable import readable
 from engine.execution.sandbox import Features, bwrap_prefix, features, means_of, sandbox_findings, word
 
-ALL = Features(7, "/usr/bin/bwrap", "", openat2=True, cgroup_kill=True, pidfd=True)
+ALL = Features(7, "/usr/bin/bwrap", "")
 change = msgspec.structs.replace
 
 
@@ -44,7 +44,6 @@ def test_this_kernel_is_asked_for_real_and_once():
     found = features()
     assert found.landlock_abi == abi()
     assert (found.bwrap is None) == bool(found.bwrap_why)
-    assert found.openat2
     assert features() is found
 
 
@@ -86,10 +85,10 @@ def test_what_is_bound_comes_after_what_holds_it_and_a_read_never_covers_a_write
 @pytest.mark.parametrize(
     ("found", "levels"),
     [
-        (ALL, {"landlock": "ok", "bwrap": "ok", "cgroup": "ok"}),
+        (ALL, {"landlock": "ok", "bwrap": "ok"}),
         (has(2, False), {"landlock": "note", "bwrap": "note"}),
         (has(0, False), {"landlock": "note", "bwrap": "note"}),
-        (change(has(7, False), cgroup_kill=False, pidfd=False), {"bwrap": "ok", "cgroup": "note", "pidfd": "note"}),
+        (has(7, False), {"bwrap": "ok"}),
     ],
 )
 def test_the_doctor_is_told_of_every_feature_and_what_to_do(monkeypatch, found, levels):
@@ -98,6 +97,14 @@ def test_the_doctor_is_told_of_every_feature_and_what_to_do(monkeypatch, found, 
     assert levels.items() <= {name: level for name, (level, _, _) in told.items()}.items()
     assert all(text for _, text, _ in told.values())
     assert all(told[name][2] for name in ("landlock", "bwrap") if told[name][0] == "note")
+
+
+def test_the_doctor_is_told_of_control_groups_and_pidfds(monkeypatch):
+    for there, level in ((True, "ok"), (False, "note")):
+        monkeypatch.setattr(sandbox, "_has_cgroup_kill", lambda there=there: there)
+        monkeypatch.setattr(sandbox, "_has_pidfd", lambda there=there: there)
+        told = {name: said for name, said, _, _ in sandbox_findings()}
+        assert (told["cgroup"], told["pidfd"]) == (level, level)
 
 
 @pytest.fixture

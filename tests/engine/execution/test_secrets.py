@@ -113,5 +113,5 @@ def test_a_keeper_that_is_not_needed_breaks_nothing(run: "Run") -> None:
     (run.folder / "keeper.json").write_text('{"pid": 0, "start_ticks": 0, "boot_id": ""}')
     job = KeeperJob(("touch", "made"), str(run.folder), {"PATH": "/bin"}, 9.0, 1.0, 1000)
     assert start_keeper(run.folder, job, "", {"TOKEN": CANARY}) > 0
-    assert run.end().outcome == "interrupted"
+    assert run.end().outcome == "could_not_start"
     assert not (run.folder / "made").exists()

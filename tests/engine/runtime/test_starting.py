@@ -17,7 +17,7 @@ from engine.contract.launch import AdapterRequest, Prompt
 from engine.contract.orders import RunRequest
 from engine.execution.follow import read_alive, wait_for_end
 from engine.execution.remains import KEY
-from engine.execution.sandbox import Features, features
+from engine.execution.sandbox import Features, _bwrap, features
 from engine.runtime import aftermath, redaction, sandboxing, starting
 from engine.runtime.starting import start
 from state import runs
@@ -25,7 +25,7 @@ from state.errors import Refused
 from state.home import Home, prepare
 
 HELD = pytest.mark.skipif(features().landlock_abi < 3, reason="this kernel has no Landlock that holds a run")
-NOTHING = Features(0, None, "it is not on the engine's PATH", openat2=False, cgroup_kill=False, pidfd=False)
+NOTHING = Features(0, None, "it is not on the engine's PATH")
 ROOT = os.geteuid() == 0
 """Whose programs may look at any memory, whatever Landlock says (CAP_PERFMON)."""
 NOBODY = dict.fromkeys(runs.Run.__struct_fields__)
@@ -261,10 +261,10 @@ def test_a_run_that_must_be_held_is_not_started_without(desk, without):
     assert not (desk.workspace / "free").exists()
 
 
-@pytest.mark.skipif(features().bwrap is None, reason="there is no bwrap that works here")
+@pytest.mark.skipif(_bwrap()[0] is None, reason="there is no bwrap that works here")
 @pytest.mark.parametrize("read", ["open", "strict"])
 def test_bwrap_holds_a_run_where_landlock_cannot(desk, monkeypatch, read):
-    monkeypatch.setattr(sandboxing, "features", lambda: msgspec.structs.replace(features(), landlock_abi=0))
+    monkeypatch.setattr(sandboxing, "features", lambda: Features(0, *_bwrap()))
     (desk.workspace / "notes").mkdir()
     (desk.workspace / "other.md").write_text("old")
     places = ("notes/x", "$TMPDIR/x", "$QUARTERDECK_USAGE", "other.md", desk.secret, desk.home.database)
