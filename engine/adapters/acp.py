@@ -18,7 +18,8 @@ from engine.adapters.acp_client.lines import Job, Used, Word, read_line
 from engine.adapters.command import argv_values, as_text, lacks_program
 from engine.adapters.tape import Tape, last_line
 from engine.config.params import fill, names_in
-from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Reader, RunUsage, Speech, Wanted
+from engine.contract.adapter import Reader, Speech
+from engine.contract.launch import AdapterRequest, AdapterResult, Launch, RunUsage, Wanted
 from engine.contract.progress import Progress, Said, Thought, ToolDone, ToolUse, TurnOver
 from state.errors import Refused
 

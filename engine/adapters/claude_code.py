@@ -20,17 +20,8 @@ from engine.adapters.claude_flags import Scoping, scoping, settings
 from engine.adapters.claude_reader import FACTS, ClaudeReader, Facts
 from engine.adapters.claude_sizes import overhead_chars
 from engine.adapters.command import as_text
-from engine.contract.launch import (
-    OPENING,
-    AdapterRequest,
-    Launch,
-    Prompt,
-    Reader,
-    RunUsage,
-    Service,
-    Speech,
-    Wanted,
-)
+from engine.contract.adapter import Reader, Speech
+from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, RunUsage, Service, Wanted
 
 VERSION = "2.1.329"
 """What this adapter was checked against."""

@@ -24,7 +24,8 @@ from engine.adapters.codex_reader import CodexReader, Facts
 from engine.adapters.codex_roots import writable_roots
 from engine.adapters.codex_totals import as_totals, totals_of
 from engine.adapters.command import as_text
-from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, Reader, Speech, Wanted
+from engine.contract.adapter import Reader, Speech
+from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, Wanted
 from state.errors import Refused
 
 VERSION = "0.169.0"

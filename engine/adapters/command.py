@@ -17,17 +17,8 @@ from msgspec import Meta, Struct
 
 from engine.adapters.tape import Tape, last_line
 from engine.config.params import fill, names_in
-from engine.contract.launch import (
-    AdapterRequest,
-    AdapterResult,
-    Launch,
-    Part,
-    Prompt,
-    Reader,
-    RunUsage,
-    Speech,
-    Wanted,
-)
+from engine.contract.adapter import Reader, Speech
+from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Part, Prompt, RunUsage, Wanted
 from engine.contract.progress import Said
 from state.errors import Refused
 

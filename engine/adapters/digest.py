@@ -11,7 +11,8 @@ import msgspec
 import engine
 from engine.adapters.digest_program import NO_CONVERSATION
 from engine.adapters.tape import STEP_BYTES, last_line
-from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Prompt, Reader, RunUsage, Speech, Wanted
+from engine.contract.adapter import Reader, Speech
+from engine.contract.launch import AdapterRequest, AdapterResult, Launch, Prompt, RunUsage, Wanted
 
 _GLOB = frozenset("*?[]{}!")
 

@@ -17,18 +17,8 @@ from engine.adapters.runner.job import ANTHROPIC_URL, OLLAMA_URL, OPENAI_URL, Ap
 from engine.adapters.runner.lines import Ended, Line, Used
 from engine.adapters.runner.schemas import TOOLS, tool_schemas
 from engine.adapters.tape import Tape, last_line
-from engine.contract.launch import (
-    OPENING,
-    AdapterRequest,
-    AdapterResult,
-    Launch,
-    Part,
-    Reader,
-    RunUsage,
-    Service,
-    Speech,
-    Wanted,
-)
+from engine.contract.adapter import Reader, Speech
+from engine.contract.launch import OPENING, AdapterRequest, AdapterResult, Launch, Part, RunUsage, Service, Wanted
 from engine.contract.progress import Progress, Said, ToolDone
 from engine.tokens.count import count_tokens
 from state.errors import Refused

@@ -8,7 +8,7 @@ from engine.adapters.codex import CodexAdapter
 from engine.adapters.command import CommandAdapter
 from engine.adapters.digest import DigestAdapter
 from engine.adapters.models import ANTHROPIC, OLLAMA, OPENAI
-from engine.contract.launch import Adapter
+from engine.contract.adapter import Adapter
 from engine.telemetry.prices import is_local
 from state.errors import NotFound
 

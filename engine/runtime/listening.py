@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.adapters.registry import adapter
+from engine.contract.adapter import Reader
 from engine.contract.clock import Clock
-from engine.contract.launch import AdapterResult, Reader
+from engine.contract.launch import AdapterResult
 from engine.contract.progress import Answered, Asks, Began, Noted, Progress, TurnOver
 from engine.execution.follow import read_alive
 from engine.execution.input import NAME

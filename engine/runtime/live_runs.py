@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from engine.adapters.registry import adapter
+from engine.contract.adapter import Reader
 from engine.contract.clock import Clock
-from engine.contract.launch import AdapterRequest, AdapterResult, Reader
+from engine.contract.launch import AdapterRequest, AdapterResult
 from engine.contract.outcome import EndRecord, Stop
 from engine.execution.follow import cancel, is_alive, keeper_of, launched_ms, read_alive
 from engine.execution.input import NAME

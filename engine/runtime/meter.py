@@ -4,7 +4,8 @@ import msgspec
 
 from engine.admission.words import amount
 from engine.config.model import Config
-from engine.contract.launch import Reader, RunUsage
+from engine.contract.adapter import Reader
+from engine.contract.launch import RunUsage
 from engine.contract.outcome import Stop, StoppedAt
 from engine.runtime.budget_lines import lines_of_run
 from state import events, ledger, runs

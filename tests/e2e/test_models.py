@@ -242,3 +242,20 @@ def test_a_run_that_is_stopped_tells_what_it_used_and_can_go_on(models, server, 
     assert "the task" in json.dumps(server.calls[-1].body)
     assert held(models) == 0
     assert programs(models) == []
+
+
+def test_a_provider_counts_a_prompt_before_anything_is_spent(models, server):
+    models.write("notes.md", "word " * 200)
+    models.configure(config(server.url) + '[task_type.chat]\ninject = ["notes.md"]\n')
+    for name in ("anthropic", "responses"):
+        told = models.json("context", "--agent", name, "--task", "sum it up", "--count")
+        asked = server.requests[-1]
+        assert (asked.kind, asked.auth_value) == ("count", CANARY)
+        assert told["provider_tokens"] == pytest.approx(asked.total_chars / 4, abs=3), "each part is rounded"
+    assert models.json("context", "--agent", "ollama", "--task", "x", "--count")["provider_tokens"] is None
+    assert not server.calls, "nothing was asked that costs anything"
+    assert models.json("context", "--agent", "anthropic", "--task", "x")["provider_tokens"] is None
+    code, _, err = models.run("context", "--agent", "anthropic_gone", "--task", "x", "--count")
+    assert (code, "does not count" in err) == (1, True)
+    code, _, err = models.run("context", "--agent", "digest", "--count")
+    assert (code, "only models over HTTP" in err) == (1, True)

@@ -271,3 +271,13 @@ def test_a_live_run_shows_what_it_tells_and_what_it_asks(filled, drive):
         await pilot.sees("ended      sandbox landlock(7), 2 turns")
 
     drive(filled.home, scenario, (120, 50))
+
+
+def test_what_a_live_run_tells_stands_in_place_of_its_raw_output():
+    told = ((("  I look at the pump", "text"),),)
+    found = detail({"state": "running", "outcome": None}, tail=('{"type":"assistant"}',))
+    live = ["".join(text for text, _ in line) for line in page_lines(found, 0, 100, UTC, told)]
+    assert "  I look at the pump" in live
+    assert not any("assistant" in line for line in live)
+    ended = page_lines(detail(tail=("the answer",)), 0, 100, UTC, told)
+    assert "  the answer" in ["".join(text for text, _ in line) for line in ended]

@@ -24,6 +24,7 @@ from engine.contract.orders import RunRequest, Trigger
 from engine.contract.route import Route
 from engine.contract.verdict import ReceiptPart
 from engine.runtime.composing import Composed, Held, compose_request
+from engine.runtime.counting import counted_by_provider
 from engine.runtime.settings import load_strict, zone_of
 from state.errors import NotFound, UsageError
 from tui.cli.verb import Context, Output, Verb, declared_key, page, table
@@ -44,6 +45,10 @@ class Picture(Struct, frozen=True):
     warnings: tuple[str, ...]
     unfit: tuple[tuple[str, str, str], ...]
     """What the gate would refuse before it looks at any budget: what it is, why, and what would help."""
+    counted: bool = False
+    """Whether the provider was asked."""
+    provider_tokens: int | None = None
+    """What it said of the whole first request; None when it does not count."""
 
     @property
     def tokens(self) -> int:
@@ -88,6 +93,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spawn", action="store_true", help="as qd spawn asks for it, which a template always is")
     parser.add_argument("--workspace", help="the folder to work in (the job's, the agent's, else this one)")
     parser.add_argument("--task", default="", help="what to do, in words")
+    parser.add_argument(
+        "--count", action="store_true", help="ask the provider, too, how many tokens it has (models over HTTP)"
+    )
     parser.add_argument("--order", choices=("cost", "sent"), default="cost", help="the dearest first, or as it is sent")
 
 
@@ -95,6 +103,10 @@ def _context(context: Context) -> Output:
     config = load_strict(context.home)
     request = _request(context, config)
     picture = _picture(request, config, context.options.order)
+    if context.options.count:
+        composed = compose_request(request, _here(config), NOTHING_HELD, 0)
+        told = counted_by_provider(context.home, composed, config)
+        picture = msgspec.structs.replace(picture, counted=True, provider_tokens=told)
     return Output(_data(picture), _text(picture), ok=all(one["what"] == "agent" for one in picture.problems))
 
 
@@ -186,6 +198,7 @@ def _data(picture: Picture) -> dict[str, Any]:
         "parts": [msgspec.structs.asdict(part) for part in picture.parts],
         "tokens": picture.tokens,
         "chars": picture.made.prompt.chars,
+        "provider_tokens": picture.provider_tokens,
         "everything_tokens": picture.made.everything_tokens,
         "everything": [msgspec.structs.asdict(piece) for piece in picture.made.everything],
         "saved_tokens": picture.saved,
@@ -232,6 +245,10 @@ def _cut(source: str, most: int) -> str:
 def _sums(picture: Picture) -> str:
     whole, level = picture.made.everything_tokens, picture.route.decided
     rows = [("everything", f"{whole:,}", _saving(picture))]
+    if picture.counted:
+        told = picture.provider_tokens
+        how = "with what the adapter adds" if told is not None else "it does not count"
+        rows.append(("provider", "?" if told is None else f"{told:,}", how))
     if picture.over_target is not None:
         rows.append(
             ("target", f"{picture.route.target_tokens:,}", _excess(picture.over_target, level["target_tokens"]))

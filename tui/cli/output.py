@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.adapters.registry import adapter
-from engine.contract.launch import Reader
+from engine.contract.adapter import Reader
 from engine.contract.progress import Progress, TurnOver
 from engine.contract.route import Route
 from engine.runtime.places import is_held, spoken_to, start_of

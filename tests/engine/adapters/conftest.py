@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.launch import Adapter, AdapterRequest, AdapterResult, Part, PartKind, Prompt
+from engine.contract.adapter import Adapter
+from engine.contract.launch import AdapterRequest, AdapterResult, Part, PartKind, Prompt
 
 
 class Bench:
