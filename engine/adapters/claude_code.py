@@ -8,10 +8,7 @@ as a message, as its receipt says.
 """
 
 import json
-import shutil
-import subprocess
 import uuid
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -20,6 +17,7 @@ from engine.adapters.claude_flags import Scoping, scoping, settings
 from engine.adapters.claude_reader import FACTS, ClaudeReader, Facts
 from engine.adapters.claude_sizes import overhead_chars
 from engine.adapters.command import as_text
+from engine.adapters.installed import lacks
 from engine.contract.adapter import Reader, Speech
 from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, RunUsage, Service, Wanted
 
@@ -40,7 +38,6 @@ NOTHING_NEW = "Go on."
 CHARS_PER_TOKEN = 4
 _ALWAYS = ("-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages")
 """With deltas, a long answer is no silence, and what a run that is cut has used is known up to there."""
-_VERSION_S = 10.0
 
 
 class ClaudeSpeech:
@@ -77,15 +74,7 @@ class ClaudeCodeAdapter:
     def lacks(self, wanted: Wanted) -> tuple[str, str]:
         if wanted.argv:
             return "it takes no program", "leave out what follows --"
-        program = wanted.service.program
-        if shutil.which(program or PROGRAM) is not None:
-            return "", ""
-        if program is not None:
-            return f"there is no program {program}", "correct program = in [adapter.claude_code]"
-        return (
-            f"there is no program '{PROGRAM}' on the engine's PATH",
-            f"npm install -g @anthropic-ai/claude-code@{VERSION}, or name it: program = in [adapter.claude_code]",
-        )
+        return lacks(wanted.service.program, PROGRAM, f"@anthropic-ai/claude-code@{VERSION}", self.name)
 
     def overhead_tokens(self, wanted: Wanted) -> int:
         """Characters of its first request, ours apart, by the four: measured on the version above."""
@@ -131,29 +120,6 @@ class ClaudeCodeAdapter:
 
     def reader(self, folder: Path, start: int = 0) -> Reader:
         return ClaudeReader(folder, start)
-
-
-def version(program: str) -> str | None:
-    """Of the program, found on the PATH unless it is a path; None when it cannot be told. Runs it once per change."""
-    found = shutil.which(program)
-    if found is None:
-        return None
-    try:
-        return _version(found, Path(found).stat().st_mtime_ns)
-    except OSError:
-        return None
-
-
-@lru_cache(maxsize=16)
-def _version(path: str, _mtime_ns: int) -> str | None:
-    try:
-        done = subprocess.run(
-            [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    words = done.stdout.decode(errors="replace").split()
-    return words[0] if done.returncode == 0 and words else None
 
 
 def config_folder(service: Service) -> Path:

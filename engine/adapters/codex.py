@@ -10,9 +10,6 @@ already; then that is what limits it.
 """
 
 import os
-import shutil
-import subprocess
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -24,6 +21,7 @@ from engine.adapters.codex_reader import CodexReader, Facts
 from engine.adapters.codex_roots import writable_roots
 from engine.adapters.codex_totals import as_totals, totals_of
 from engine.adapters.command import as_text
+from engine.adapters.installed import lacks
 from engine.contract.adapter import Reader, Speech
 from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, Wanted
 from state.errors import Refused
@@ -38,7 +36,6 @@ beyond it. Be brief and exact, and say what you could not do.
 """
 """Instead of its own system prompt."""
 CHARS_PER_TOKEN = 4
-_VERSION_S = 10.0
 
 
 class CodexAdapter:
@@ -60,15 +57,7 @@ class CodexAdapter:
         unknown = [tool for tool in wanted.tools or () if tool not in flags.TOOLS]
         if unknown:
             return f"codex has no tool '{unknown[0]}'", f"it has: {', '.join(flags.TOOLS)}"
-        program = wanted.service.program
-        if shutil.which(program or PROGRAM) is not None:
-            return "", ""
-        if program is not None:
-            return f"there is no program {program}", "correct program = in [adapter.codex]"
-        return (
-            f"there is no program '{PROGRAM}' on the engine's PATH",
-            f"npm install -g @openai/codex@{VERSION}, or name it: program = in [adapter.codex]",
-        )
+        return lacks(wanted.service.program, PROGRAM, f"@openai/codex@{VERSION}", self.name)
 
     def overhead_tokens(self, wanted: Wanted) -> int:
         """Characters of its first request, ours apart, by the four: measured on the version above."""
@@ -111,29 +100,6 @@ class CodexAdapter:
 
     def reader(self, folder: Path, start: int = 0) -> Reader:
         return CodexReader(folder, start)
-
-
-def version(program: str) -> str | None:
-    """Of the program, found on the PATH unless it is a path; None when it cannot be told. Runs it once per change."""
-    found = shutil.which(program)
-    if found is None:
-        return None
-    try:
-        return _version(found, Path(found).stat().st_mtime_ns)
-    except OSError:
-        return None
-
-
-@lru_cache(maxsize=16)
-def _version(path: str, _mtime_ns: int) -> str | None:
-    try:
-        done = subprocess.run(
-            [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    words = done.stdout.decode(errors="replace").split()
-    return words[-1] if done.returncode == 0 and words else None
 
 
 def _keeps_system(keep: tuple[str, ...] | None) -> bool:

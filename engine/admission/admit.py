@@ -80,7 +80,8 @@ class Facts(Struct, frozen=True):
     allow_unpriced: bool
     budgets: tuple[BudgetFacts, ...]
     clashes: tuple[ClashFacts, ...]
-    timeout_s: float
+    timeout_s: float | None
+    """None: it has none, since it has the operator's terminal."""
     timeout_max_s: float
     grace_s: float
     place: Place
@@ -240,6 +241,8 @@ def _conflict(facts: Facts) -> Check:
 
 def _timeout(facts: Facts) -> Check:
     longest = f"{say(facts.timeout_max_s)} for {facts.task_type}"
+    if facts.timeout_s is None:
+        return Check("timeout", True, "none: it ends when you leave it")
     if facts.timeout_s <= 0:
         return Check("timeout", False, f"{facts.timeout_s:g} s is no time at all", f"give one of at most {longest}")
     if facts.timeout_s > facts.timeout_max_s:

@@ -4,13 +4,14 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from engine.adapters import claude_code, codex
+from engine.adapters.installed import version
 from engine.adapters.registry import adapter
 from engine.adapters.runner.job import OLLAMA_URL
 from engine.config.model import AdapterDefaults, Agent, Config
@@ -32,7 +33,6 @@ class Program(Struct, frozen=True):
     """Its name on the PATH."""
     measured: str
     """The version that the adapter was checked against."""
-    version: Callable[[str], str | None]
     package: str
     home: str
     """Below HOME, where it keeps its settings and its login."""
@@ -45,12 +45,11 @@ PROGRAMS = (
         "claude_code",
         claude_code.PROGRAM,
         claude_code.VERSION,
-        claude_code.version,
         "@anthropic-ai/claude-code",
         ".claude",
         ".credentials.json",
     ),
-    Program("codex", codex.PROGRAM, codex.VERSION, codex.version, "@openai/codex", ".codex", "auth.json"),
+    Program("codex", codex.PROGRAM, codex.VERSION, "@openai/codex", ".codex", "auth.json"),
 )
 SERVERS = ("anthropic", "openai", "ollama")
 
@@ -99,11 +98,11 @@ def _program(program: Program, config: Config, around: Surroundings) -> Finding:
         level = "problem" if users else "note"
         fix = f"npm install -g {program.package}@{program.measured}, or program = in [adapter.{program.adapter}]"
         return Finding(name, level, f"no program '{declared.program or program.usual}'{_for(users)}", fix)
-    version = program.version(path)
+    found = version(path)
     key, fix = _credentials(program, users, declared, around)
-    text = f"{path} {version or 'of an unknown version'}; {key}"
-    if version != program.measured:
-        other = f"measured on {program.measured}; this is {version}: numbers and resuming are untested"
+    text = f"{path} {found or 'of an unknown version'}; {key}"
+    if found != program.measured:
+        other = f"measured on {program.measured}; this is {found}: numbers and resuming are untested"
         return Finding(name, "note", f"{text}; {other}", fix)
     return Finding(name, "note" if fix else "ok", text, fix)
 

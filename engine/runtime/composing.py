@@ -114,7 +114,7 @@ def compose_request(request: RunRequest, config: Config, known: Held, now_ms: in
         argv_resume=wanted.argv_resume,
         wanted=wanted,
         problem=_cannot_start(routed.adapter, agent, wanted, config),
-        prompt=made.prompt,
+        prompt=Prompt(()) if request.attach else made.prompt,
         inject_problems=(*made.inject_problems, *_unreadable(routed, reads, made.files)),
         everything_tokens=made.everything_tokens,
         scope=writes,

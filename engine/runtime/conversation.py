@@ -34,7 +34,7 @@ def session_for(connection: Connection, composed: Composed) -> sessions.Session 
         wanted = runs.get(connection, request.resumes_run_id).session_id
     if wanted is not None:
         session = sessions.get(connection, wanted)
-        if session.agent != route.agent:
+        if session.agent != route.agent and not (request.attach and session.agent is None):
             whose = f"belongs to agent {session.agent}" if session.agent else "was only observed, never run by us"
             raise Refused(f"session {session.id} {whose}", "run in a session of this agent")
         return session
@@ -119,6 +119,8 @@ def reuse_of(connection: Connection, session: sessions.Session | None, composed:
         stopped_in = runs.get(connection, before).generation_id
         if session.generation_id != stopped_in:
             return Reuse(False, "moved_on")
+    if composed.request.attach:
+        return Reuse(True, "same_conversation")
     standing, wanted = _standing(connection, _current(connection, session)), _wanted(composed)
     if standing is not None and composed.request.falls_back_from is not None:
         wanted = replace(wanted, model=standing.model)  # the same conversation, by another model just this once

@@ -76,6 +76,7 @@ class Engine:
             self._logs,
             clock,
             self._trouble,
+            self._settings,
             reload=self._look_at_config,
             leave=self._leave,
         )

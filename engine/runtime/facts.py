@@ -75,7 +75,7 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         allow_unpriced=config.limits.allow_unpriced,
         budgets=budgets,
         clashes=tuple(_clashes(connection, composed)),
-        timeout_s=route.timeout_s,
+        timeout_s=None if composed.request.attach else route.timeout_s,
         timeout_max_s=route.timeout_max_s,
         grace_s=config.grace_s if composed.request.grace_s is None else composed.request.grace_s,
         place=_place(connection, composed, standing.session_id, config),

@@ -24,13 +24,14 @@ from engine.runtime import caps
 from engine.runtime.admitting import Admitted
 from engine.runtime.afresh import start_afresh
 from engine.runtime.aftermath import changes_of
+from engine.runtime.attaching import prepare
 from engine.runtime.budget_lines import lines_of_run
 from engine.runtime.ending import answered, broken_off, end_of, never_started, of_turn
 from engine.runtime.heartbeats import Heartbeats
 from engine.runtime.holding import Holding
 from engine.runtime.listening import Listening, let_go
 from engine.runtime.meter import keep_within, used_so_far
-from engine.runtime.places import spoken_to, start_of
+from engine.runtime.places import is_attached, spoken_to, start_of
 from engine.runtime.redaction import redacted_end, redacted_result
 from engine.runtime.settings import Settings
 from engine.runtime.settling import settle
@@ -311,7 +312,8 @@ class LiveRuns:
 
     async def _start(self, run: runs.Run, request: AdapterRequest) -> str:
         """Not cut short by the engine's end: a thread cannot be."""
-        starting = asyncio.ensure_future(asyncio.to_thread(start, self._home, run, request, self._settings.config))
+        begin = prepare if is_attached(run) else start
+        starting = asyncio.ensure_future(asyncio.to_thread(begin, self._home, run, request, self._settings.config))
         self._starts.add(starting)
         starting.add_done_callback(self._starts.discard)
         return await asyncio.shield(starting)
@@ -353,6 +355,8 @@ class LiveRuns:
     async def _result(self, run: runs.Run, end: EndRecord) -> AdapterResult:
         """By whoever has read it so far. One that we asked to leave has ended well, whatever it took to end it."""
         reader = await self._listening.end(run.id) or self._listening.reader(run)
+        if is_attached(run):
+            return AdapterResult("", ok=True)
         exit_code = 0 if end.outcome == "succeeded" else end.exit_code
         return redacted_result(await asyncio.to_thread(reader.result, exit_code))
 

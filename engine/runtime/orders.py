@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from engine.contract.clock import Clock
-from engine.contract.orders import AllowSkill, Decide, FireJob, Interrupt, ResetSession, RunRequest, StopRun
+from engine.contract.orders import AllowSkill, Attach, Decide, FireJob, Interrupt, ResetSession, RunRequest, StopRun
+from engine.runtime.attaching import request_of
 from engine.runtime.client import ErrorAnswer
 from engine.runtime.conversation import next_generation
 from engine.runtime.gate import Gate
@@ -15,6 +16,7 @@ from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import LogFollower
 from engine.runtime.permissions import Permissions
 from engine.runtime.scheduler import Scheduler
+from engine.runtime.settings import Settings
 from engine.runtime.skill_pins import allow
 from engine.runtime.trouble import Trouble, passes
 from engine.runtime.waiting import WaitingRoom, as_shown
@@ -23,7 +25,7 @@ from state.database import Connection, Database
 from state.errors import NotWritten, QuarterdeckError, Refused
 from state.home import Home
 
-_BEGINS = ("run", "fire")
+_BEGINS = ("run", "fire", "attach")
 """What is refused while the disk is full; to stop, to reset and to decide stays possible."""
 
 
@@ -51,6 +53,7 @@ class Orders:
         logs: LogFollower,
         clock: Clock,
         trouble: Trouble,
+        settings: Settings,
         *,
         reload: Callable[[], None],
         leave: Callable[[str], None],
@@ -66,6 +69,7 @@ class Orders:
         self._logs = logs
         self._clock = clock
         self._trouble = trouble
+        self._settings = settings
         self._reload = reload
         self._leave = leave
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -73,6 +77,7 @@ class Orders:
         self._handlers: dict[str, Callable[[spool.Order], Awaitable[None]]] = {
             "run": self._run,
             "fire": self._fire,
+            "attach": self._attach,
             "reset": self._reset,
             "undo": self._undo,
             "stop": self._stop,
@@ -157,6 +162,11 @@ class Orders:
     async def _fire(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=FireJob)
         self._live.launch(await self._gate.ask(await self._scheduler.fire(wanted.job), order))
+
+    async def _attach(self, order: spool.Order) -> None:
+        wanted = msgspec.json.decode(order.body, type=Attach)
+        request = request_of(self._database.connection, self._settings.config, wanted.session_id)
+        self._live.launch(await self._gate.ask(request, order))
 
     async def _reset(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=ResetSession)

@@ -3,7 +3,10 @@ several runs; a file in its own then says where."""
 
 from pathlib import Path
 
+import msgspec
+
 from engine.adapters.registry import adapter
+from engine.contract.orders import RunRequest
 from engine.contract.route import Route
 from state import runs
 from state.files import write_private
@@ -16,6 +19,11 @@ POINTER = "client"
 def is_held(route: Route) -> bool:
     """Whether its program is kept after its answer. In the isolated lane there is no next turn."""
     return route.linger_s > 0 and route.lane == "main" and adapter(route.adapter).speech is not None
+
+
+def is_attached(run: runs.Run) -> bool:
+    """Whether its program has the operator's terminal: then it tells us nothing but by its client's log."""
+    return run.request is not None and msgspec.json.decode(run.request, type=RunRequest).attach
 
 
 def spoken_to(home: Home, run: runs.Run) -> Path:

@@ -30,7 +30,7 @@ def columns(composed: Composed, prompt: Prompt, verdict: Verdict, facts: Facts) 
         "can_read": _json(route.can_read),
         "can_write": _json(route.can_write),
         "inject": _json(route.inject),
-        "timeout_s": route.timeout_s,
+        "timeout_s": None if request.attach else route.timeout_s,
         "estimate": _json(verdict.estimate),
         "estimate_tokens": verdict.estimate.high_tokens,
         "likely_tokens": verdict.estimate.likely_tokens,

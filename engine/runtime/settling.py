@@ -11,6 +11,7 @@ from engine.contract.verdict import Estimate
 from engine.runtime.aftermath import lost_claim
 from engine.runtime.elsewhere import goes_elsewhere, mark
 from engine.runtime.permissions import withdraw_all
+from engine.runtime.places import is_attached
 from engine.scopes.violations import Changes, words
 from engine.telemetry.prices import local_price
 from state import claims, events, ledger, prices, receipts, run_usage, runs, sessions, slots, usage
@@ -107,7 +108,7 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     if outcome == "could_not_start" or run.generation_id is None:
         return
     runs.note_raw_usage(tx, run.id, result.raw_usage if result else None)
-    if run_usage.logged_tokens(tx, run.id) is not None:
+    if run_usage.logged_tokens(tx, run.id) is not None or is_attached(run):
         return
     reported = result.usage if result else None
     used = reported or _estimated(tx, run)

@@ -24,6 +24,7 @@ COMMANDS = (
     Command(("run", "stop"), "tui.cli.runs:STOP", "end a live run, or withdraw one that waits"),
     Command(("say",), "tui.cli.say:SAY", "say something in a session, and read the answer as it comes"),
     Command(("attach",), "tui.attach:ATTACH", "work on a session in its agent's own program, in this terminal"),
+    Command(("attach",), "tui.attach:ATTACH", "open an agent's own program on a session, in this terminal"),
     Command(("interrupt",), "tui.cli.runs:INTERRUPT", "have a live run leave its turn, and keep what it did"),
     Command(("approvals",), "tui.cli.approvals:LIST", "what waits for your word"),
     Command(("approvals", "show"), "tui.cli.approvals:SHOW", "one question in full, as it is stored"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from engine.adapters.claude_code import LEAN, NOTHING_NEW, VERSION, ClaudeCodeAdapter, ClaudeSpeech, version
+from engine.adapters.claude_code import LEAN, NOTHING_NEW, VERSION, ClaudeCodeAdapter, ClaudeSpeech
 from engine.adapters.claude_reader import FACTS, Facts
+from engine.adapters.installed import version
 from engine.adapters.registry import adapter
 from engine.contract.launch import Prompt, RunUsage, Service, Wanted
 

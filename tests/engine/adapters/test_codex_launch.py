@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.adapters import codex
-from engine.adapters.codex import INSTRUCTIONS, LEAN, CodexAdapter, version
+from engine.adapters.codex import INSTRUCTIONS, LEAN, CodexAdapter
 from engine.adapters.codex_flags import TOOLS, overhead_chars, quoted, tool_words
 from engine.adapters.codex_home import prepare, real_home
 from engine.adapters.codex_reader import Facts
 from engine.adapters.codex_roots import writable_roots
 from engine.adapters.codex_totals import as_totals, totals_of, used_since
+from engine.adapters.installed import version
 from engine.contract.launch import RunUsage, Service, Wanted
 from engine.telemetry.codex_rows import Tokens
 from state.errors import Refused
