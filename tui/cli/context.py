@@ -276,9 +276,9 @@ def _said(routed: Route, key: str) -> str:
     value = getattr(routed, key)
     if value is None or value == "":
         return "-"
-    if key in ("timeout_s", "timeout_max_s"):
+    if key.endswith("_s"):
         return say(value)
-    if key == "run_microusd":
+    if key.endswith("_microusd"):
         return dollars(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "nothing"

@@ -161,7 +161,7 @@ def fitted(tables: Iterable[str], width: int | None) -> str:
 
 def declared_key(name: str) -> str:
     """Of a value of the route: its key in the configuration, whose values carry their units."""
-    return {"timeout_s": "timeout", "timeout_max_s": "timeout_max", "run_microusd": "run_usd"}.get(name, name)
+    return name.replace("_microusd", "_usd").removesuffix("_s")
 
 
 def local(at_ms: int | None) -> str:

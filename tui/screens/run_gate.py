@@ -28,6 +28,11 @@ _NAMES = {
     "injected_tokens": "limit of the prompt",
     "run_tokens": "limit of the run",
     "run_microusd": "limit in dollars",
+    "stop_turns": "turns until it is ended",
+    "stop_tokens": "tokens until it is ended",
+    "stop_microusd": "dollars until it is ended",
+    "silence_s": "longest silence",
+    "linger_s": "kept for a next turn",
     "bootstrap_template": "bootstrap template",
     "prompt_template": "prompt template",
 }
