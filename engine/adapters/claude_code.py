@@ -127,10 +127,28 @@ def config_folder(service: Service) -> Path:
     return Path(service.home) if service.home is not None else Path.home() / ".claude"
 
 
+OWN = (
+    "projects",
+    "sessions",
+    "session-env",
+    "shell-snapshots",
+    "file-history",
+    "todos",
+    "tasks",
+    "plugins/store",
+    "debug",
+)
+"""Below its home: what it keeps of its conversations. Its settings, hooks, commands and servers lie beside them: what
+could write those could have the next run, or the operator's own program, carry out anything."""
+
+
 def state_paths(service: Service) -> tuple[str, ...]:
-    """What it writes beside its temporary folder: found out by letting it write nothing else."""
-    folder = str(config_folder(service))
-    return (folder,) if service.home is not None else (folder, str(Path.home() / ".claude.json"))
+    """What it writes beside its temporary folder: found out by letting it write nothing else. A login is renewed by a
+    new file in its home: without a key, all of that may be written."""
+    folder = config_folder(service)
+    if service.key_known:
+        return tuple(str(folder / name) for name in OWN)
+    return (str(folder),) if service.home is not None else (str(folder), str(Path.home() / ".claude.json"))
 
 
 def _conversation(request: AdapterRequest) -> tuple[str, ...]:

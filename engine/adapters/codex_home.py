@@ -1,8 +1,10 @@
 """In which folder does Codex find its settings, so that it adds no more of them to a prompt than may be kept?
 
-A run that does not keep all of it gets a folder of ours as its CODEX_HOME. Login, conversations and the locks of those
-are links to the real one, so that a conversation can go on in either, the reader of its logs finds it, and a renewed
-login stays (Codex writes through the link, as measured). Runs at once share a folder, whatever else they differ in.
+A run gets a folder of ours as its CODEX_HOME, with what it may keep. Login, conversations and the locks of those are
+links to the real one, so that a conversation can go on in either, the reader of its logs finds it, and a renewed login
+stays (Codex writes through the link, as measured). The rest of the real one is only read: a run that could write
+settings or hooks there could have the operator's own program carry out anything. Runs at once share a folder, whatever
+else they differ in.
 """
 
 import hashlib
@@ -22,8 +24,6 @@ from state.errors import Refused
 
 SHARED_FOLDERS = ("sessions", "archived_sessions", "thread-writer-locks")
 LOGIN = "auth.json"
-_BY_FOLDER: tuple[Keep, ...] = ("settings", "instructions", "memory", "mcp")
-"""What no word on its command line can take away."""
 _LINKED: dict[Keep, tuple[str, ...]] = {
     "settings": ("rules", "prompts", "hooks.json"),
     "instructions": ("AGENTS.md", "AGENTS.override.md"),
@@ -67,9 +67,7 @@ def real_home(service: Service, environ: Mapping[str, str]) -> Path:
 def prepare(real: Path, agent_state: Path, keep: tuple[Keep, ...] | None) -> CodexHome:
     """The folder for a run that may keep this. Raises Refused where the settings cannot be read, and OSError."""
     real.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if keep is None or set(_BY_FOLDER) <= set(keep):
-        return CodexHome(str(real), str(real), (str(real),), ())
-    kept = [part for part in _LINKED if part in keep]
+    kept = [part for part in _LINKED if keep is None or part in keep]
     folder = agent_state / "-".join(["home", hashlib.sha256(os.fsencode(real)).hexdigest()[:12], *kept])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _put(folder / "config.toml", _settings(real, keep))
@@ -78,20 +76,23 @@ def prepare(real: Path, agent_state: Path, keep: tuple[Keep, ...] | None) -> Cod
     for name in (*SHARED_FOLDERS, LOGIN):
         _link(folder / name, real / name)
     readable = []
-    for name in (name for part in kept for name in _LINKED[part]):
-        if (real / name).exists():
+    for part, name in ((part, name) for part, names in _LINKED.items() for name in names):
+        if part in kept and (real / name).exists():
             _link(folder / name, real / name)
             readable.append(str(real / name))
-        elif (folder / name).is_symlink():
-            (folder / name).unlink(missing_ok=True)
+        else:  # also what a run has left there for the next one
+            _remove(folder / name)
     still = [str(real / name) for name in (*SHARED_FOLDERS, LOGIN) if (real / name).exists()]
     return CodexHome(str(folder), str(real), (str(folder), *still), tuple(readable))
 
 
-def _settings(real: Path, keep: tuple[Keep, ...]) -> str:
+def _settings(real: Path, keep: tuple[Keep, ...] | None) -> str:
     """What is kept of its config.toml."""
     try:
-        tree = tomllib.loads((real / "config.toml").read_text(encoding="utf-8"))
+        text = (real / "config.toml").read_text(encoding="utf-8")
+        if keep is None:
+            return text
+        tree = tomllib.loads(text)
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -121,11 +122,18 @@ def _put(path: Path, text: str) -> None:
     Path(name).replace(path)
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _link(path: Path, target: Path) -> None:
     if path.is_symlink() and path.readlink() == target:
         return
     if path.is_dir() and not path.is_symlink():  # Codex has made its own where there was nothing to link
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".link.") as aside:
         made = Path(aside, path.name)
         made.symlink_to(target)

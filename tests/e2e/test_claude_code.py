@@ -252,3 +252,14 @@ def ended(desk, run_id):
         return None
     shown = desk.json("run", "show", str(run_id))
     return shown if shown["outcome"] else None
+
+
+def test_a_run_cannot_change_what_its_program_does_next(coder):
+    settings = coder.home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text("{}")
+    hook = tool("Bash", command=f"echo '[]' > {settings}; touch {settings.parent}/CLAUDE.md", description="d")
+    made = spawn(coder, f"go {hook} [[say:done]]", "--tools", "Bash", "--permissions", "allow")
+    assert (made["outcome"], made["text"]) == ("succeeded", "done")
+    assert settings.read_text() == "{}"
+    assert not settings.with_name("CLAUDE.md").exists()

@@ -72,8 +72,10 @@ def test_a_new_conversation(launch, real):
     assert made.argv[-1] == "-"
     assert "resume" not in made.argv
     assert made.stdin == "do it\n"
-    assert made.env == {"CODEX_HOME": str(real)}
-    assert (made.input_open, made.state_paths) == (False, (str(real),))
+    home = made.env["CODEX_HOME"]
+    shared = (str(real / name) for name in ("sessions", "archived_sessions", "thread-writer-locks", "auth.json"))
+    assert made.state_paths == (home, *(path for path in shared if Path(path).exists()))
+    assert not made.input_open
     assert settings(made)["approval_policy"] == "never"
     assert settings(made)["analytics.enabled"] is False
     assert facts(made) == Facts(home=str(real))
@@ -279,11 +281,27 @@ def test_what_is_kept_is_there(bench, real, keep, keys, linked):
     assert set(made.readable) == {str(real / name) for name in linked}
 
 
-def test_who_keeps_everything_gets_the_real_folder(bench, real):
-    for keep in (None, ("settings", "instructions", "memory", "mcp", "skills", "system")):
-        made = prepare(real, bench.state, keep)
-        assert (made.folder, made.writable) == (str(real), (str(real),))
-    assert list(bench.state.iterdir()) == []
+def test_who_keeps_everything_reads_all_of_the_real_folder_and_writes_no_settings(bench, real):
+    (real / "config.toml").write_text("# as it is\nmodel = 'x'\n")
+    (real / "AGENTS.md").write_text("be brief")
+    (real / "hooks.json").write_text("{}")
+    made = prepare(real, bench.state, None)
+    home = Path(made.folder)
+    assert (home / "config.toml").read_text() == "# as it is\nmodel = 'x'\n"
+    assert {str(real / "AGENTS.md"), str(real / "hooks.json")} <= set(made.readable)
+    assert not {str(real), str(real / "hooks.json"), str(real / "config.toml")} & set(made.writable)
+
+
+def test_what_a_run_leaves_for_the_next_one_is_not_there_any_more(bench, real):
+    home = Path(prepare(real, bench.state, None).folder)
+    (home / "hooks.json").write_text("{}")
+    (home / "rules").mkdir()
+    (home / "rules" / "x").touch()
+    (home / "config.toml").write_text("model = 'left behind'\n")
+    prepare(real, bench.state, None)
+    assert not (home / "hooks.json").exists()
+    assert not (home / "rules").exists()
+    assert "left behind" not in (home / "config.toml").read_text()
 
 
 def test_a_folder_is_made_once_and_follows_the_real_one(bench, real):
