@@ -1,7 +1,6 @@
-"""What waits for the operator's word? Questions as they are stored, and skills beside what was allowed of them.
+"""What waits for the operator's word? Questions as they are stored.
 
-What is shown is what is answered: a question goes back with the hash of the stored value that was shown, a skill with
-that of the file as it was read for the page.
+What is shown is what is answered: a question goes back with the hash of the stored value that was shown.
 """
 
 import hashlib
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import DecodeError, Struct
 
-from state import approvals, runs, skills
-from state.errors import QuarterdeckError
+from state import approvals, runs
 from tui.clean import clean, clean_record, clean_whole
+from tui.reading import Reading
 
 if TYPE_CHECKING:
     from engine.runtime.questions import Permission, Question
-    from tui.views import Gone, Reading
 
 HASH_SHOWN = 12
 
@@ -58,35 +56,19 @@ class Asked(Struct, frozen=True):
         return self.question is not None or self.permission is not None
 
 
-class SkillPage(Struct, frozen=True):
-    """A skill as it is now, beside what was allowed of it."""
-
-    name: str
-    path: str
-    why: str
-    """Why it must be allowed anew; empty when it need not."""
-    sha256: str
-    changes: tuple[str, ...]
-    """The difference to what was allowed, cleaned; empty when nothing of this file was."""
-    text: tuple[str, ...]
-    """All of it, cleaned."""
-    others: tuple[str, ...] = ()
-    """Other files of this name that are held, too: allowing this one leaves them as they are."""
-
-
-def inbox(reading: "Reading") -> tuple[Asked, ...]:
+def inbox(reading: Reading) -> tuple[Asked, ...]:
     """Every open question, oldest first."""
     return tuple(asked_of(row) for row in approvals.pending(reading.connection))
 
 
-def asking_sessions(reading: "Reading") -> frozenset[int]:
+def asking_sessions(reading: Reading) -> frozenset[int]:
     """Those whose live run waits for an answer."""
     asked = [row.run_id for row in approvals.pending(reading.connection) if row.kind == "permission"]
     sessions = (runs.get(reading.connection, run_id).session_id for run_id in asked)
     return frozenset(session for session in sessions if session is not None)
 
 
-def asked_of_run(reading: "Reading", run_id: int) -> tuple[Asked, ...]:
+def asked_of_run(reading: Reading, run_id: int) -> tuple[Asked, ...]:
     """What a live run's program asks now."""
     found = approvals.permissions(reading.connection, run_id)
     return tuple(asked_of(row) for row in found if row.state == "open")
@@ -132,36 +114,3 @@ def _whole(text: str) -> str:
 
     line = visible(text)
     return clean(line, max(1, len(line)))
-
-
-def skill_page(name: str, path: str, why: str) -> Callable[["Reading"], "SkillPage | Gone"]:
-    """Reads the file, so it belongs in the feed's thread."""
-
-    def read(reading: "Reading") -> "SkillPage | Gone":
-        from engine.context.held import changes
-        from engine.context.skills import read_skill
-        from tui.views import Gone, held_skills
-
-        try:
-            text, sha256 = read_skill(path)
-        except QuarterdeckError as error:
-            return Gone(clean(error.line))
-        pins, found = skills.pins(reading.connection), skills.found(reading.connection)
-        known = {pin.path: pin.text for pin in pins if pin.name == name}
-        paths = {clean(skill.path) for skill in found if clean(skill.name) == name}
-        before = known.get(path, next(iter(known.values()), None))
-        return SkillPage(
-            name=name,
-            path=path,
-            why=why,
-            sha256=sha256,
-            changes=() if before is None else tuple(_lines(changes(before, text))),
-            text=tuple(clean_whole(text)),
-            others=tuple(sorted(held for held in held_skills(found, pins) if held in paths and held != path)),
-        )
-
-    return read
-
-
-def _lines(diff: list[str]) -> list[str]:
-    return [whole for line in diff for whole in clean_whole(line)]

@@ -10,8 +10,9 @@ from textual.message import Message
 from state.events import Event, Notice
 from state.runs import Run
 from tui.asked import Asked
+from tui.reading import Gone
 from tui.talks import Talk
-from tui.views import BudgetBoard, EngineStatus, Gone, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
+from tui.views import BudgetBoard, EngineStatus, RunDetail, SessionBoard, SessionDetail, SkillBoard, Spend
 
 
 @dataclass

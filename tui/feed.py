@@ -23,7 +23,7 @@ from state.errors import QuarterdeckError
 from state.home import Home
 from tui import asked, changes, views
 from tui.clean import clean
-from tui.views import Reading
+from tui.reading import Reading
 
 POLL_S = 0.1
 TICK_S = 1.0

@@ -10,11 +10,13 @@ from textual.message import Message
 
 from engine.contract.orders import AllowSkill, Decide, Interrupt, ResetSession, StopRun
 from tui import messages
-from tui.asked import HASH_SHOWN, SkillPage, skill_page
+from tui.asked import HASH_SHOWN
 from tui.clean import clean_block
 from tui.panes import messages as asked
+from tui.reading import Gone
+from tui.skill_page import SkillPage, skill_page
 from tui.theme import Palette, Tone
-from tui.views import Gone, SessionDetail, session_detail
+from tui.views import SessionDetail, session_detail
 
 if TYPE_CHECKING:
     from tui.attach import Ready

@@ -4,19 +4,19 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from engine.contract.orders import RunRequest
-from engine.contract.route import Route
 from engine.contract.verdict import Check
 from state import runs, sessions
 from state.errors import NotFound
 from tui.asked import Asked, asked_of_run
 from tui.clean import clean, clean_record, clean_whole
-from tui.views import Gone, Judgement, Reading
+from tui.model_before import model_before
+from tui.reading import Gone, Reading
+from tui.views import Judgement
 
 TURNS_SHOWN = 12
 ANSWER_BYTES = 64 * 1024
@@ -65,7 +65,7 @@ def talk(session_id: int) -> Callable[[Reading], Talk | Gone]:
             workspace=session.workspace or os.getcwd(),  # noqa: PTH109
             turns=tuple(_turn(reading, run) for run in found),
             asks=asked_of_run(reading, live.id) if live is not None else (),
-            model=_model(found, reading.config),
+            model=model_before(reading.connection, session_id, reading.config),
         )
 
     return read
@@ -99,19 +99,6 @@ def _checks(text: str) -> tuple[Check, ...]:
     except (msgspec.DecodeError, UnicodeError):
         return ()
     return tuple(clean_record(check) for check in found if not check.ok or check.warning)
-
-
-def _model(found: list[runs.Run], config: Any) -> str | None:
-    """As `qd say` does: the conversation goes on by the model that it was begun with."""
-    last = next((run for run in reversed(found) if run.state not in ("refused", "waiting")), None)
-    if last is None or last.route is None or last.agent not in config.agents:
-        return None
-    route = msgspec.json.decode(last.route, type=Route)
-    if route.decided.get("model") != "spawn":
-        return None
-    if route.adapter in ("command", "acp") or route.model is None:
-        return route.model
-    return f"{route.adapter}/{route.model}"
 
 
 def _text(path: Path) -> list[str]:

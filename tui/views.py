@@ -23,7 +23,9 @@ from state.home import Home
 from state.spend import Span, totals
 from tui.asked import Asked, asked_of_run, asking_sessions
 from tui.clean import clean, clean_block, clean_record
+from tui.reading import Gone, Reading
 from tui.reported import RawUsage, reported
+from tui.skill_page import held_skills
 from tui.text import HOUR_MS
 
 if TYPE_CHECKING:
@@ -34,19 +36,6 @@ RUNS_SHOWN = 500
 EVENTS_SHOWN = 50
 TAIL_BYTES = 32 * 1024
 GENERATIONS_SHOWN = 6
-
-
-class Reading(Struct, frozen=True):
-    """What a reading may look at."""
-
-    home: Home
-    connection: Connection
-    now_ms: int
-    config: Any
-    """The configuration in force."""
-    boards: Any
-    """The module `engine.runtime.boards`."""
-    zone: tzinfo | None
 
 
 class SessionBoard(Struct, frozen=True):
@@ -162,12 +151,6 @@ class RunDetail(Struct, frozen=True):
     """What it waits to be allowed."""
 
 
-class Gone(Struct, frozen=True):
-    """What was asked for is not there (any more)."""
-
-    line: str
-
-
 def session_board(reading: Reading) -> SessionBoard:
     from tui import figures
 
@@ -221,20 +204,6 @@ def skill_board(reading: Reading) -> SkillBoard:
         found=tuple(clean_record(skill) for skill in found),
         held=held_skills(found, skills.pins(reading.connection)),
     )
-
-
-def held_skills(found: list[skills.Skill], pins: list[skills.Pin]) -> dict[str, str]:
-    """By path, why a skill must be allowed anew.
-
-    A name that stands in several places is nobody's trouble while one of them is what was allowed.
-    """
-    from engine.context.held import held
-
-    allowed = {pin.name for pin in pins for skill in found if (pin.path, pin.sha256) == (skill.path, skill.sha256)}
-    pinned = {pin.path for pin in pins}
-    whys = {skill.path: why for skill in found for why in held([skill], pins).values()}
-    names = {skill.path: skill.name for skill in found}
-    return {clean(path): clean(why) for path, why in whys.items() if path in pinned or names[path] not in allowed}
 
 
 def run_list(reading: Reading) -> tuple[runs.Run, ...]:

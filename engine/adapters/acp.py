@@ -15,17 +15,17 @@ from msgspec.structs import replace
 import engine
 from engine.adapters.acp_client import claude
 from engine.adapters.acp_client.lines import Job, Used, Word, read_line
+from engine.adapters.claude_code import state_paths as claude_state
 from engine.adapters.command import argv_values, as_text, lacks_program
 from engine.adapters.tape import Tape, last_line
 from engine.config.params import fill, names_in
 from engine.contract.adapter import Reader, Speech
-from engine.contract.launch import AdapterRequest, AdapterResult, Launch, RunUsage, Wanted
+from engine.contract.launch import AdapterRequest, AdapterResult, Launch, RunUsage, Service, Wanted
 from engine.contract.progress import Progress, Said, Thought, ToolDone, ToolUse, TurnOver
 from state.errors import Refused
 
+_CLAUDE = ("claude-agent-acp", "claude-code-acp")
 _STATE: dict[str, tuple[str, ...]] = {
-    "claude-agent-acp": (".claude", ".claude.json"),
-    "claude-code-acp": (".claude", ".claude.json"),
     "codex-acp": (".codex",),
     "gemini": (".gemini",),
     "opencode": (".local/share/opencode", ".local/state/opencode", ".cache/opencode", ".config/opencode"),
@@ -191,8 +191,11 @@ def _root() -> Path:
 
 
 def _state_paths(program: str) -> tuple[str, ...]:
-    home = Path(os.environ.get("HOME", "/"))
-    return tuple(str(home / name) for name in _STATE.get(Path(program).name, ()))
+    """Those of Claude as its own adapter grants them: with a key, none of what says what it does next."""
+    home, name = Path(os.environ.get("HOME", "/")), Path(program).name
+    if name in _CLAUDE:
+        return claude_state(Service(key_known="ANTHROPIC_API_KEY" in os.environ))
+    return tuple(str(home / path) for path in _STATE.get(name, ()))
 
 
 def _read_paths(program: str) -> tuple[str, ...]:

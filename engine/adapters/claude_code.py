@@ -16,6 +16,7 @@ import msgspec
 from engine.adapters.claude_flags import Scoping, scoping, settings
 from engine.adapters.claude_reader import FACTS, ClaudeReader, Facts
 from engine.adapters.claude_sizes import overhead_chars
+from engine.adapters.claude_turn import message_id
 from engine.adapters.command import as_text
 from engine.adapters.installed import lacks
 from engine.contract.adapter import Reader, Speech
@@ -44,7 +45,7 @@ class ClaudeSpeech:
     """Lines of JSON, each one message."""
 
     def message(self, text: str) -> bytes:
-        return _line({"type": "user", "message": {"role": "user", "content": text}})
+        return _line({"type": "user", "uuid": message_id(), "message": {"role": "user", "content": text}})
 
     def answer(self, asked: str, allow: bool, why: str = "") -> bytes:
         deny = {"behavior": "deny", "message": why or "The operator does not allow this."}
@@ -162,7 +163,7 @@ def _conversation(request: AdapterRequest) -> tuple[str, ...]:
 
 def _modes(request: AdapterRequest, *, is_open: bool) -> tuple[str, ...]:
     """Whoever may be asked, and where nobody may, that is a no."""
-    spoken = ("--input-format", "stream-json") if is_open else ()
+    spoken = ("--input-format", "stream-json", "--replay-user-messages") if is_open else ()
     if request.permissions == "ask":
         return (*spoken, "--permission-mode", "manual", "--permission-prompt-tool", "stdio")
     return (*spoken, "--permission-mode", "dontAsk")

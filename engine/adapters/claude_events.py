@@ -61,8 +61,12 @@ class Message(Struct, frozen=True):
 
 
 class Spoken(Struct, frozen=True):
-    """`assistant`, a piece of a response once it is whole, and `user`, results of tools."""
+    """`assistant`, a piece of a response once it is whole, and `user`, results of tools, and messages that it takes."""
 
+    uuid: str = ""
+    """Of a message that it takes: as it was told."""
+    isReplay: bool = False
+    """Whether it is such a message; what the client tells itself is one, too, with an id of its own."""
     message: Message = Message()
     parent_tool_use_id: str | None = None
     """Set in what a subagent says."""
@@ -122,10 +126,17 @@ class Fallback(Struct, frozen=True):
     fallback_model: str | None = None
 
 
+class AtWork(Struct, frozen=True):
+    """A task in the background."""
+
+    task_type: str = ""
+    """`local_agent`, `local_bash`, ..."""
+
+
 class Tasks(Struct, frozen=True):
     """`system/background_tasks_changed`: all that are at work now."""
 
-    tasks: list[Any] = []
+    tasks: list[AtWork] = []
 
 
 class Task(Struct, frozen=True):
@@ -154,7 +165,8 @@ class ModelUsage(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """`result`: a turn is over. There may be several, also of a single prompt."""
+    """`result`: a turn is over. There may be several, also of a single prompt, and some of none: where it was told
+    that a task had ended."""
 
     subtype: str = ""
     is_error: bool = False

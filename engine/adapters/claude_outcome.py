@@ -7,7 +7,7 @@ subtype of an API error is `success`. A run is good only when it exits with 0, a
 from collections.abc import Sequence
 
 from engine.adapters.claude_events import Result
-from engine.adapters.claude_usage import Tally
+from engine.adapters.claude_usage import Tally, was_aborted
 from engine.contract.launch import AdapterResult
 
 NO_CONVERSATION = "No conversation found"
@@ -37,7 +37,7 @@ def outcome(results: Sequence[Result], tally: Tally, exit_code: int | None, last
 
 def _why(last: Result | None, exit_code: int | None, last_error: str) -> str:
     if last is not None and last.is_error:
-        if (last.terminal_reason or "").startswith("aborted"):
+        if was_aborted(last):
             return "its turn was interrupted"
         told = first_line(" ".join(last.errors) or last.result or last.subtype)
         return f"{_LIMITS[last.subtype]}: {told}" if last.subtype in _LIMITS else told

@@ -23,6 +23,8 @@ from engine.adapters.claude_events import (
     read,
 )
 from engine.adapters.claude_outcome import first_line, outcome
+from engine.adapters.claude_text import Text
+from engine.adapters.claude_turn import Turn, is_note
 from engine.adapters.claude_usage import Tally
 from engine.adapters.claude_words import path_of, result_line, use_line, wanted
 from engine.adapters.tape import Tape, last_line
@@ -33,8 +35,6 @@ from engine.contract.progress import (
     Began,
     Noted,
     Progress,
-    Said,
-    Thought,
     ToolDone,
     ToolUse,
     TurnOver,
@@ -54,7 +54,9 @@ class Facts(Struct, frozen=True):
 
 
 class ClaudeReader:
-    """Follows the output of one run, or of one turn of a held client."""
+    """Follows the output of one run, or of one turn of a held client.
+
+    What its program does of its own accord before that turn is used by the run, too, but is no answer of it."""
 
     def __init__(self, folder: Path, start: int = 0) -> None:
         self._folder = folder
@@ -65,8 +67,10 @@ class ClaudeReader:
         self._told: list[Progress] = []
         self._began: Began | None = None
         self._asked: dict[str, str] = {}
-        self._tasks = 0
-        self._text = _Text()
+        self._left: list[bytes] = []
+        """Lines behind the end of the turn, which belong to the next one."""
+        self._turn = Turn(is_open=self._facts.open)
+        self._text = Text()
         self._hears: dict[str, Callable[[bytes], None]] = {
             "assistant": self._assistant,
             "user": self._user,
@@ -74,6 +78,7 @@ class ClaudeReader:
             "result": self._result,
             "control_request": self._asks,
             "control_cancel_request": self._cancelled,
+            "control_response": self._heeded,
             "rate_limit_event": self._limited,
             "system/init": self._init,
             "system/api_retry": self._retry,
@@ -96,14 +101,18 @@ class ClaudeReader:
 
     @property
     def offset(self) -> int:
-        return self._tape.offset
+        return self._tape.offset - sum(len(line) + 1 for line in self._left)
 
     def poll(self) -> Sequence[Progress] | None:
-        lines = self._tape.lines()
+        lines = self._left or self._tape.lines()
         if lines is None:
             return None
-        for line in lines:
+        self._left = []
+        for number, line in enumerate(lines, 1):
             self._hear(line)
+            if self._told and isinstance(self._told[-1], TurnOver):
+                self._left = lines[number:]
+                break
         told, self._told = self._told, []
         return told
 
@@ -125,6 +134,7 @@ class ClaudeReader:
         self._told += progress
 
     def _init(self, line: bytes) -> None:
+        self._turn.begins()
         init = read(Init, line)
         began = Began(init.session_id, init.model, init.claude_code_version) if init else None
         if began is not None and began != self._began:
@@ -143,12 +153,15 @@ class ClaudeReader:
         for block in _blocks(spoken):
             if block.type == "tool_use":
                 self._tell(ToolUse(block.id, block.name, use_line(block.input)))
-            elif spoken.parent_tool_use_id is None:
+            elif spoken.parent_tool_use_id is None and self._turn.is_ours:
                 self._tell(*self._text.whole(message.id, block.text, block.thinking))
 
     def _user(self, line: bytes) -> None:
         spoken = read(Spoken, line)
-        for block in _blocks(spoken) if spoken else ():
+        if spoken is None:
+            return
+        self._turn.takes(spoken)
+        for block in _blocks(spoken):
             if block.type == "tool_result":
                 self._answered(block.tool_use_id)
                 self._tell(ToolDone(block.tool_use_id, not block.is_error, result_line(block.content)))
@@ -163,18 +176,28 @@ class ClaudeReader:
         usage = event.message.usage if event.message else event.usage
         if name is not None and usage is not None:
             self._tally.response(name, usage)
-        if event.delta is not None and streamed.parent_tool_use_id is None:
+        if event.delta is not None and streamed.parent_tool_use_id is None and self._turn.is_ours:
             self._tell(*self._text.more(name, event.index, event.delta.text, event.delta.thinking))
 
     def _result(self, line: bytes) -> None:
         result = read(Result, line)
         if result is None:
             return
-        self._results.append(result)
-        self._tally.over(result)
         self._answered(None)
-        if self._facts.open and (self._tasks == 0 or result.is_error):
-            self._tell(TurnOver(outcome(self._results, self._tally, 0, "")))
+        is_ours = self._turn.ends(result)
+        if is_ours or not is_note(result):
+            self._tally.over(result)
+        if is_ours:
+            self._results.append(result)
+            if self._turn.is_over(result):
+                self._end_turn()
+
+    def _heeded(self, line: bytes) -> None:
+        if self._turn.leaves():
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        self._tell(TurnOver(outcome(self._results, self._tally, 0, "")))
 
     def _asks(self, line: bytes) -> None:
         asked = read(ControlRequest, line)
@@ -228,7 +251,8 @@ class ClaudeReader:
 
     def _tasks_changed(self, line: bytes) -> None:
         changed = read(Tasks, line)
-        self._tasks = self._tasks if changed is None else len(changed.tasks)
+        if changed is not None:
+            self._turn.changes(changed)
 
     def _task(self, line: bytes) -> None:
         task = read(Task, line)
@@ -238,36 +262,6 @@ class ClaudeReader:
 
     def _compacted(self, line: bytes) -> None:
         self._tell(Noted("compacted", "the client has summarized the conversation so far"))
-
-
-class _Text:
-    """Puts text together, each piece once, whether it comes in deltas, whole, or both ways."""
-
-    def __init__(self) -> None:
-        self._streamed: set[str] = set()
-        self._block: tuple[str | None, int] | None = None
-        self._ended = True
-        """Whether what was said so far needs no break before more."""
-
-    def more(self, name: str | None, index: int, text: str, thinking: str) -> list[Progress]:
-        """A delta."""
-        if name is not None and (text or thinking):
-            self._streamed.add(name)
-        goes_on = self._block == (name, index)
-        if text:
-            self._block = (name, index)
-        return self._pieces(text, thinking, goes_on=goes_on)
-
-    def whole(self, name: str | None, text: str, thinking: str) -> list[Progress]:
-        """A block, which deltas may have told before."""
-        return [] if name in self._streamed else self._pieces(text, thinking, goes_on=False)
-
-    def _pieces(self, text: str, thinking: str, *, goes_on: bool) -> list[Progress]:
-        pieces: list[Progress] = [Thought(thinking)] if thinking else []
-        if text:
-            pieces.append(Said(text if goes_on or self._ended else f"\n\n{text}"))
-            self._ended = text.endswith("\n")
-        return pieces
 
 
 def _blocks(spoken: Spoken) -> Sequence[Any]:

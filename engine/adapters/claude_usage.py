@@ -27,6 +27,7 @@ class Tally:
         self._total = before
         self._settled: list[RunUsage | None] = []
         self._pending: dict[str, RunUsage] = {}
+        self._is_cut = False
         self._seen: set[str] = set()
 
     @property
@@ -40,7 +41,7 @@ class Tally:
     @property
     def streamed(self) -> bool:
         """Whether a part of it is only what responses told while they went."""
-        return bool(self._pending)
+        return self._is_cut or bool(self._pending)
 
     def response(self, name: str | None, told: Usage | None) -> None:
         """A response began or went on. It is told in pieces, each with the whole usage so far."""
@@ -52,16 +53,26 @@ class Tally:
         self._pending[name] = _larger(self._pending.get(name), told or Usage())
 
     def over(self, result: Result) -> None:
-        """A turn is over, and has told what it used."""
-        self._pending.clear()
+        """A turn is over, and has told what it used; one that was broken off while its model was asked may not have:
+        then what its responses have told stays."""
+        pending, self._pending = [*self._pending.values()], {}
         total = usage_of(read(dict[str, ModelUsage], result.modelUsage))
         turn = result.model_usage_since_last_result
-        if bytes(turn):
-            self._settled.append(usage_of(read(dict[str, ModelUsage], turn)))
+        told = read(dict[str, ModelUsage], turn) if bytes(turn) else None
+        if was_aborted(result) and told == {}:
+            self._is_cut = True
+            self._settled += pending
+        elif bytes(turn):
+            self._settled.append(usage_of(told))
         else:
             self._settled.append(None if total is None or self._total is None else _less(total, self._total))
         self.raw.append(bytes(bytes(turn) or result.modelUsage).decode(errors="replace"))
         self._total = total
+
+
+def was_aborted(result: Result) -> bool:
+    """Whether a turn was interrupted."""
+    return result.is_error and (result.terminal_reason or "").startswith("aborted")
 
 
 def usage_of(models: dict[str, ModelUsage] | None) -> RunUsage | None:

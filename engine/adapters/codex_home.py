@@ -31,6 +31,8 @@ _LINKED: dict[Keep, tuple[str, ...]] = {
     "mcp": (".credentials.json",),
     "skills": ("skills",),
 }
+_NEVER = ("plugins", "agents", "commands", "managed_config.toml", "requirements.toml")
+"""What tells Codex what to do, too, and is nobody's to keep: a run may have left it there for the next one."""
 _REACH = (
     "model",
     "model_provider",
@@ -82,6 +84,8 @@ def prepare(real: Path, agent_state: Path, keep: tuple[Keep, ...] | None) -> Cod
             readable.append(str(real / name))
         else:  # also what a run has left there for the next one
             _remove(folder / name)
+    for name in _NEVER:
+        _remove(folder / name)
     still = [str(real / name) for name in (*SHARED_FOLDERS, LOGIN) if (real / name).exists()]
     return CodexHome(str(folder), str(real), (str(folder), *still), tuple(readable))
 
@@ -114,8 +118,10 @@ def _as_toml(tree: dict[str, Any]) -> str:
 
 def _put(path: Path, text: str) -> None:
     """Replaced as a whole, and only where it differs: another run may be reading it."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and not path.is_symlink() and path.read_bytes() == text.encode():
         return
+    if path.is_dir() and not path.is_symlink():
+        _remove(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)

@@ -173,9 +173,18 @@ def lacks_program(wanted: Wanted) -> tuple[str, str]:
     if lacking:
         why = f"its argv names {{{lacking[0]}}}, and nothing says which"
         return why, f"declare {lacking[0]} for it or its task type"
-    program = wanted.argv[0]
-    if shutil.which(program) is None and not (Path(wanted.workspace) / program).is_file():
+    return ("", "") if shutil.which(wanted.argv[0]) else _lacking(wanted.argv[0], wanted.workspace)
+
+
+def _lacking(program: str, workspace: str) -> tuple[str, str]:
+    """Of one that is not on the PATH."""
+    path = Path(workspace) / program
+    if path.is_dir() and "/" in program:
+        return f"'{program}' cannot be run: it is a folder", "name a program"
+    if not path.is_file():
         return f"there is no program '{program}' on the engine's PATH", "give its full path"
+    if not os.access(path, os.X_OK):
+        return f"'{program}' may not be executed", f"chmod +x {path}"
     return "", ""
 
 

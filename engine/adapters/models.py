@@ -16,9 +16,20 @@ from engine.adapters.ollama_server import lacks_model
 from engine.adapters.runner.job import ANTHROPIC_URL, OLLAMA_URL, OPENAI_URL, Api, Job, JobPart, Tool
 from engine.adapters.runner.lines import Ended, Line, Used
 from engine.adapters.runner.schemas import TOOLS, tool_schemas
+from engine.adapters.runner.talk import BYTES_PER_TOKEN
 from engine.adapters.tape import Tape, last_line
 from engine.contract.adapter import Reader, Speech
-from engine.contract.launch import OPENING, AdapterRequest, AdapterResult, Launch, Part, RunUsage, Service, Wanted
+from engine.contract.launch import (
+    OPENING,
+    AdapterRequest,
+    AdapterResult,
+    Launch,
+    Part,
+    Prompt,
+    RunUsage,
+    Service,
+    Wanted,
+)
 from engine.contract.progress import Progress, Said, ToolDone
 from engine.tokens.count import count_tokens
 from state.errors import Refused
@@ -70,6 +81,15 @@ class ModelAdapter:
         """The declarations of its tools."""
         return count_tokens(tool_schemas(api_of(self.name, wanted.service), wanted.tools or ())).tokens
 
+    def replayed_tokens(self, prompt: Prompt, agent_state: Path, conversation: str) -> int:
+        """About what goes with each request beside what is said now, when a conversation goes on: all that it holds,
+        and what opens it."""
+        try:
+            held = (agent_state / f"{conversation}.jsonl").stat().st_size // BYTES_PER_TOKEN
+        except OSError:  # then it cannot go on, and begins anew
+            held = 0
+        return held + sum(part.tokens for part in prompt.parts if part.kind in OPENING and not part.sent)
+
     def launch(self, request: AdapterRequest) -> Launch:
         """Raises Refused when there is nothing to say to it."""
         job = msgspec.json.encode(self.job(request)).decode()
@@ -108,6 +128,7 @@ class ModelAdapter:
             fork_of=request.fork_of,
             output_tokens=max(OUTPUT_TOKENS, request.output_limit_tokens),
             idle_s=request.service.idle_s,
+            stop_turns=request.stop_turns,
         )
 
     def reader(self, folder: Path, start: int = 0) -> Reader:
@@ -160,10 +181,10 @@ class ModelReader:
         )
 
     def _settled(self) -> RunUsage | None:
-        """Where nothing at all was told of what was asked, the engine knows better what to expect than we do."""
+        """What was not told is estimated by what was sent, all that the conversation held included."""
         if self._used is None:
             return RunUsage(0, 0, cost_microusd=0) if self._ended else None
-        return None if self._used.untold and not self._used.told else self._used.usage
+        return self._used.usage
 
     def _taken(self, lines: Sequence[bytes]) -> list[Progress]:
         told: list[Progress] = []

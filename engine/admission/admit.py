@@ -85,6 +85,8 @@ class Facts(Struct, frozen=True):
     timeout_max_s: float
     grace_s: float
     place: Place
+    stop_microusd: int | None = None
+    """Where it is ended, whatever was expected of it."""
     asks: bool = False
     """Its program asks the operator before it writes outside of its scope."""
 
@@ -160,7 +162,7 @@ def _inject(facts: Facts) -> Check:
     if tokens > limit:
         why = f"the prompt has {tokens:,} tokens, the limit of {facts.task_type} is {limit:,}"
         return Check("inject", False, why, "inject less, or give it a higher limit of injected tokens")
-    why = f"{many(len(facts.inject_names), 'file')}, {tokens:,} tokens in the prompt"
+    why = f"{many(len(facts.inject_names), 'file')}, {many(tokens, 'token')} in the prompt"
     if facts.everything_tokens is not None and facts.everything_tokens > tokens:
         why += f", {facts.everything_tokens:,} with everything"
     return Check("inject", True, why, warning="; ".join((*_above_target(facts), *facts.prompt_warnings)))
@@ -188,13 +190,13 @@ def _cost(facts: Facts) -> Check:
     if cost.high_tokens > facts.run_limit:
         fix = "inject less, or give it a higher limit of tokens"
         return Check("cost", False, f"{why}; the limit of a run is {facts.run_limit:,}", fix)
-    if facts.run_microusd is not None:
-        if cost.high_microusd is None and not facts.allow_unpriced:
-            fix = "give its model a price in [prices], or say allow_unpriced in [limits]"
-            return Check("cost", False, f"{why}; its price is not known, and a run is limited in dollars", fix)
-        if cost.high_microusd is not None and cost.high_microusd > facts.run_microusd:
-            why = f"{why}; the limit of a run is {dollars(facts.run_microusd)}"
-            return Check("cost", False, why, "inject less, take a cheaper model, or give it a higher limit in dollars")
+    limited = (facts.run_microusd, facts.stop_microusd) != (None, None)
+    if limited and cost.high_microusd is None and not facts.allow_unpriced:
+        fix = "give its model a price in [prices], or say allow_unpriced in [limits]"
+        return Check("cost", False, f"{why}; its price is not known, and a run is limited in dollars", fix)
+    if facts.run_microusd is not None and (cost.high_microusd or 0) > facts.run_microusd:
+        why = f"{why}; the limit of a run is {dollars(facts.run_microusd)}"
+        return Check("cost", False, why, "inject less, take a cheaper model, or give it a higher limit in dollars")
     return Check("cost", True, why)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.config.durations import say, seconds
-from engine.config.model import NO_SKILLS, AdapterName, Config, Param, Template
+from engine.config.model import NO_SKILLS, AdapterDefaults, AdapterName, Config, Param, Template
 from engine.config.params import PLACEHOLDER, misfit, names_in, paths_of
 from engine.config.routed import SHIPPED, Routed, TaskType
 
@@ -104,6 +104,55 @@ def agents(config: Config) -> Iterator[Problem]:
                 yield Problem(("agent", name, key), why, f"leave it out; it is for {', '.join(adapters)}")
 
 
+def adapters(config: Config) -> Iterator[Problem]:
+    """What an adapter takes."""
+    usual = AdapterDefaults()
+    for name, declared in config.adapter.items():
+        for key, takers in _DECLARED_OF.items():
+            if name in ADAPTERS and name not in takers and getattr(declared, key) != getattr(usual, key):
+                why, fix = f"the {name} adapter takes none", f"leave it out; it is for {', '.join(takers)}"
+                yield Problem(("adapter", name, key), why, fix)
+
+
+def models(config: Config) -> Iterator[Problem]:
+    """Models whose names ask for an adapter that there is not."""
+    for path, entry in _routed(config):
+        whose = config.agents.get(getattr(entry, "agent", None) or "")
+        speaks = getattr(entry, "adapter", None) or (whose.adapter if whose else None)
+        named = [("model", entry.model), *(("fallback", model) for model in entry.fallback or ())]
+        for key, model in named:
+            if model is not None and (problem := no_model(model, speaks))[0]:
+                yield Problem((*path, key), *problem)
+
+
+def no_model(model: str, speaks: str | None) -> tuple[str, str]:
+    """Why this cannot be the name of a model, and what to do; empty when it can. `speaks`: the adapter of the agent
+    that is to use it, None where that is not known.
+
+    The models of many have slashes in their names themselves, so that a first word which is no adapter's may be right;
+    not one that is nearly an adapter's. Claude's have none, and `digest` has no models at all.
+    """
+    if not model.strip():
+        return "the name of a model is empty", "name one as ADAPTER/MODEL"
+    named, slash, rest = model.partition("/")
+    if not slash or speaks in PROGRAMS:
+        return "", ""
+    if named in ADAPTERS:
+        return ("", "") if rest.strip() else (f"'{model}' names no model", f"write {named}/MODEL, or {named} alone")
+    near = difflib.get_close_matches(named.lower().replace("-", "_"), ADAPTERS, n=1, cutoff=_NEARLY)
+    if not near and (speaks not in _NO_SLASHES or not _WORD.fullmatch(named)):
+        return "", ""
+    known = f"known: {', '.join(ADAPTERS)}"
+    return (
+        f"there is no adapter '{named}' for the model {model}",
+        f"did you mean '{near[0]}'? {known}" if near else known,
+    )
+
+
+_NEARLY = 0.82
+"""How alike words are that differ by a slip: `openia` is `openai`, `codellama` is not `ollama`."""
+_NO_SLASHES = ("claude_code", "digest")
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 PROGRAMS = ("command", "acp")
 """Adapters whose program the operator names."""
 _TAKEN_BY: dict[str, tuple[str, ...]] = {
@@ -113,6 +162,13 @@ _TAKEN_BY: dict[str, tuple[str, ...]] = {
     "home": ("claude_code", "codex"),
     "base_url": ("anthropic", "openai", "ollama"),
     "key": ("claude_code", "codex", "anthropic", "openai", "ollama"),
+}
+_DECLARED_OF: dict[str, tuple[str, ...]] = {
+    "program": ("claude_code", "codex"),
+    "base_url": _TAKEN_BY["base_url"],
+    "key": _TAKEN_BY["key"],
+    "api": ("openai",),
+    "idle": _TAKEN_BY["base_url"],
 }
 
 
@@ -134,10 +190,6 @@ def services(config: Config) -> Iterator[Problem]:
         for name, entry in getattr(config, section).items():
             if entry.base_url is not None and not entry.base_url.startswith(("http://", "https://")):
                 yield Problem((section, name, "base_url"), "is no address", "begin it with https:// or http://")
-    for path, entry in _routed(config):
-        for model in entry.fallback or ():
-            if not model.strip():
-                yield Problem((*path, "fallback"), "names an empty model", "name one as ADAPTER/MODEL")
 
 
 REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:(/|~/).+|cmd:.+)", re.DOTALL)
@@ -320,6 +372,8 @@ RULES: tuple[Check, ...] = (
     amounts,
     task_types,
     agents,
+    adapters,
+    models,
     services,
     references,
     templates,

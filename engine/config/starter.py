@@ -73,6 +73,14 @@ warn_at = 0.8
 # The agents `digest` (reads the injected files and answers with a recap; no model, no cost)
 # and `command` (any program, prompt on stdin) are built in. Your own look like this:
 #
+# [agent.coder]
+# adapter = "claude_code"
+# model = "haiku"
+# fallback = ["ollama/qwen2.5:3b"]      # where to go when that cannot be reached
+# permissions = "ask"       # what it may not do unasked waits for your word: ask, allow, deny
+# sandbox = "prefer"        # the kernel holds it to its scope where it can: prefer, require, off
+# keep = ["system", "instructions"]     # what claude may add to the prompt beside tools
+#
 # [agent.notes]
 # adapter = "command"
 # argv = ["wc", "-w"]

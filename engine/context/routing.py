@@ -14,7 +14,7 @@ from engine.config.durations import seconds
 from engine.config.model import NO_SKILLS, Agent, Config, Job, Template
 from engine.config.params import fill
 from engine.config.routed import SHIPPED, Routed, TaskType
-from engine.config.rules import ADAPTERS, MOST_USD, no_such
+from engine.config.rules import ADAPTERS, MOST_USD, no_model, no_such
 from engine.context.fill import fill_all, parameters
 from engine.contract.orders import RunRequest
 from engine.contract.route import Level, Route
@@ -63,7 +63,7 @@ def route(request: RunRequest, config: Config) -> Route:
         said |= {key: _tightest(levels, key) for key in _LIMITS}
     said |= _times(request, levels, config.task_type.get(kind[0], TaskType()), config)
     said |= {"run_microusd": _microusd(said.pop("run_usd")), "stop_microusd": _microusd(said.pop("stop_usd"))}
-    said |= _model(said["model"], agent, name[1]) | {"task": _task(request, template, job)}
+    said |= _model(said["model"], said["fallback"][0], agent, name[1]) | {"task": _task(request, template, job)}
     said |= _scope(request, template, job)
     _known("skill set", said["skills"][0], config.skill_set | {NO_SKILLS: None})
     return Route(
@@ -201,10 +201,16 @@ def _times(request: RunRequest, levels: Levels, own: TaskType, config: Config) -
     }
 
 
-def _model(said: Said, agent: Agent, whose: Level) -> dict[str, Said]:
-    """The adapter, and the model as that one calls it. `whose`: who decided the agent."""
+def _model(said: Said, fallback: tuple[str, ...], agent: Agent, whose: Level) -> dict[str, Said]:
+    """The adapter, and the model as that one calls it. `whose`: who decided the agent. Raises Refused."""
     model, level = said
     named, own = split_model(model, agent.adapter)
+    for one in (model, *fallback):
+        if one is not None and (problem := no_model(one, agent.adapter))[0]:
+            raise Refused(*problem)
+    if (level, whose, named, agent.adapter) == ("spawn", "shipped", None, "digest") and model is not None:
+        why = f"no agent is named for the model {model}, and digest, which is meant then, asks no model"
+        raise Refused(why, f"name one: --agent NAME, or --model ADAPTER/{model}")
     return {"adapter": (named or agent.adapter, level if named else whose), "model": (own, level)}
 
 

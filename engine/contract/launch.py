@@ -120,6 +120,8 @@ class AdapterRequest(Struct, frozen=True):
     """The kernel holds it to its scope already: a sandbox of its own could not be put up within that one."""
     held: bool = False
     """Its program is kept after the answer, for the next turn: its input stays open."""
+    stop_turns: int | None = None
+    """How often it may ask its model. Whoever asks it himself stops there; others are ended when they are over it."""
 
 
 class Launch(Struct, frozen=True):

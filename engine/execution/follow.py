@@ -4,6 +4,7 @@ All from its folder and /proc, so that any process of the owner can ask, not onl
 not ended while one of its processes is left: its claims live as long."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ import msgspec
 
 from engine.contract.clock import Clock, SystemClock
 from engine.contract.outcome import EndRecord, KeeperAlive
-from engine.execution.remains import boot_id, end_remains, gone, run_key
+from engine.execution.remains import boot_id, end_remains, gone, keepers, run_key
 from engine.execution.tree import stat_of
 from state.errors import StateError
 
@@ -45,6 +46,21 @@ def read_alive(folder: Path) -> KeeperAlive | None:
         return None if content is None else msgspec.json.decode(content, type=KeeperAlive)
     except msgspec.MsgspecError as error:
         raise StateError(f"{folder / 'keeper.json'} is damaged: {error}") from error
+
+
+def find_alive(folder: Path) -> KeeperAlive | None:
+    """Who keeps this run, if anybody does now. Where its record is damaged, it is known by its command line."""
+    try:
+        alive = read_alive(folder)
+    except StateError:
+        return _by_command_line(folder)
+    return alive if alive is not None and is_alive(alive) else None
+
+
+def _by_command_line(folder: Path) -> KeeperAlive | None:
+    """The oldest, should what it keeps call itself the same."""
+    found = [(ticks, pid) for pid in keepers(folder) if (ticks := start_ticks(pid)) is not None]
+    return KeeperAlive(pid=min(found)[1], start_ticks=min(found)[0], boot_id=boot_id()) if found else None
 
 
 def start_ticks(pid: int) -> int | None:
@@ -100,6 +116,9 @@ async def wait_for_end(folder: Path, clock: Clock | None = None) -> EndRecord:
         else:
             why = "the keeper died before it could say how the run ended"
     except StateError as error:
+        with contextlib.suppress(StateError):
+            if (end := read_end(folder)) is not None:
+                return await _without_rest(folder, end)
         why = str(error)
     ended, trouble = await _end_rest(folder)
     said = [why, f"{ended} of its processes were left and ended" if ended else "", trouble]
@@ -134,7 +153,17 @@ def _key(folder: Path) -> tuple[str, str]:
 
 async def keeper_of(folder: Path) -> KeeperAlive | None:
     """Who keeps the run. When nobody does in time, the run is given up, so that no late keeper starts it: then its
-    pid is 0. None without a folder. Raises StateError when it cannot be read."""
+    pid is 0. None without a folder. Raises StateError when its record is damaged and it does not live."""
+    try:
+        return await _recorded(folder)
+    except StateError:
+        found = await asyncio.to_thread(_by_command_line, folder)
+        if found is None:
+            raise
+        return found
+
+
+async def _recorded(folder: Path) -> KeeperAlive | None:
     until = time.monotonic() + APPEAR_S
     while (alive := read_alive(folder)) is None and time.monotonic() < until and folder.is_dir():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(_POLL_S)

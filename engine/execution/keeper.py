@@ -16,7 +16,7 @@ from engine.execution import cgroup
 from engine.execution.input import Input, open_input, remove_fifo
 from engine.execution.job import Job, Secrets, read_secrets
 from engine.execution.landlock import abi
-from engine.execution.limits import IDLE, Limits
+from engine.execution.limits import ASKING, IDLE, Limits
 from engine.execution.output import CHUNK, Output
 from engine.execution.records import Records, now_ms
 from engine.execution.spawn import spawn
@@ -231,6 +231,7 @@ class Keeper:
     def _read_turn(self) -> None:
         if self.input is None or self.limits is None:
             return
+        self.limits.asks(self.records.has(ASKING), time.monotonic())
         try:
             self.limits.told(self.records.read("turn.json"), time.monotonic())
         except FileNotFoundError:  # There is none yet.

@@ -10,6 +10,9 @@ from engine.execution.job import Job
 IDLE = "idle"
 """No outcome: its input is closed, and it is given the grace to leave."""
 
+ASKING = "asking"
+"""A file that is there while the client waits for somebody's word."""
+
 Limit = tuple[float, str, str]
 """Seconds that are left, the outcome once they are over, and why."""
 
@@ -33,6 +36,7 @@ class Limits:
         self._leave_by: float | None = None
         self._turn: Turn | None = None
         self._text = b""
+        self._asks = False
 
     def heard(self, now: float) -> None:
         """It has put something out."""
@@ -43,6 +47,12 @@ class Limits:
         if text != self._text:
             self._turn, self._text = Turn(text), text
             self._heard = max(self._heard, now)
+
+    def asks(self, waits: bool, now: float) -> None:
+        """Whether it waits for somebody's word: then it is not its silence. That begins anew afterwards."""
+        if self._asks and not waits:
+            self._heard = max(self._heard, now)
+        self._asks = waits
 
     def leave(self, now: float) -> None:
         """Its input was closed because nobody wanted anything of it any more."""
@@ -58,7 +68,7 @@ class Limits:
             limits = [(self._deadline - now, "timed_out", f"timed out after {self._job.timeout_s:g} s")]
         else:
             limits = [(self._turn.until_s - boottime_s, "timed_out", "its turn timed out")]
-        if self._job.silence_s is not None:
+        if self._job.silence_s is not None and not self._asks:
             limits.append((self._heard + self._job.silence_s - now, "silent", f"silent for {self._job.silence_s:g} s"))
         return min(limits)
 

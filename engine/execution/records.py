@@ -26,7 +26,9 @@ class Records:
         with open("/proc/sys/kernel/random/boot_id") as file:  # noqa: PTH123
             record = {"pid": os.getpid(), "start_ticks": me[3] if me else 0, "boot_id": file.read().strip()}
         record |= {"child_pid": child or None, "child_start_ticks": its[3] if its else None, "cgroup": cgroup}
-        os.close(self.create(".keeper.json.new", json.dumps(record).encode()))
+        aside = self.create(".keeper.json.new", json.dumps(record).encode())
+        os.fsync(aside)  # half a millisecond, and no power loss leaves it empty
+        os.close(aside)
         try:
             place = os.link if first else os.rename
             place(".keeper.json.new", "keeper.json", src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -57,6 +59,13 @@ class Records:
     def read(self, name: str) -> bytes:
         with open(self.open(name), "rb") as file:  # noqa: PTH123
             return file.read()
+
+    def has(self, name: str) -> bool:
+        try:
+            os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
     def open(self, name: str) -> int:
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._folder)

@@ -100,6 +100,11 @@ def end_remains(folder: Path, key: str) -> set[int]:
     return hit - living().keys()
 
 
+def keepers(folder: Path) -> list[int]:
+    """Our processes whose command lines are that of a keeper of this run."""
+    return [pid for pid in living() if _is_mine(pid) and _keeps(pid, folder)]
+
+
 def boot_id() -> str:
     """Differs after every boot: pids and start ticks from before mean nothing."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -132,6 +137,13 @@ def _is_marked(environment: list[bytes], folder: Path, key: str) -> bool:
     mark = f"{PLACE}=".encode()
     named = (Path(os.fsdecode(entry[len(mark) :])).parent for entry in environment if entry.startswith(mark))
     return any(_same_place(one, folder) for one in named)
+
+
+def _is_mine(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+    except OSError:  # It ended meanwhile.
+        return False
 
 
 def _keeps(pid: int, folder: Path) -> bool:

@@ -18,6 +18,7 @@ import msgspec
 from engine.contract.outcome import KeeperAlive, Turn
 from engine.execution.follow import tell
 from engine.execution.input import NAME
+from engine.execution.limits import ASKING
 from state.errors import Refused, StateError
 from state.files import write_private
 
@@ -55,6 +56,14 @@ def start_turn(folder: Path, timeout_s: float) -> None:
 def end_turn(folder: Path, linger_s: float) -> None:
     """It has answered; when it waits for longer than this, it is to leave. Raises OSError."""
     _set_turn(folder, busy=False, in_s=linger_s)
+
+
+def pause_silence(folder: Path, waits: bool) -> None:
+    """While it waits for somebody's word, it may be silent; from its end on silence is counted anew. Raises OSError."""
+    if waits:
+        (folder / ASKING).touch(0o600)
+    else:
+        (folder / ASKING).unlink(missing_ok=True)
 
 
 def _set_turn(folder: Path, busy: bool, in_s: float) -> None:

@@ -4,7 +4,8 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from engine.config.model import AdapterDefaults, Agent, Config
 from engine.context.routing import split_model
 from engine.proof.finding import Finding
 from engine.runtime.lease import holder
-from engine.runtime.services import missing
+from engine.runtime.services import expanded, missing
 from state.home import Home
 
 ANSWER_S = 1.0
@@ -77,7 +78,7 @@ def adapter_findings(config: Config, around: Surroundings) -> Iterator[Finding]:
     for program in PROGRAMS:
         yield _program(program, config, around)
     for name in SERVERS:
-        yield _server(name, config, around)
+        yield from _server(name, config, around)
     yield from _named(config, around)
 
 
@@ -93,7 +94,7 @@ def agents_of(name: str, config: Config) -> dict[str, Agent]:
 def _program(program: Program, config: Config, around: Surroundings) -> Finding:
     name, users = f"adapter {program.adapter}", agents_of(program.adapter, config)
     declared = config.adapter.get(program.adapter, AdapterDefaults())
-    path = shutil.which(declared.program or program.usual, path=around.environ.get("PATH"))
+    path = shutil.which(expanded(declared.program) or program.usual, path=around.environ.get("PATH"))
     if path is None:
         level = "problem" if users else "note"
         fix = f"npm install -g {program.package}@{program.measured}, or program = in [adapter.{program.adapter}]"
@@ -122,45 +123,112 @@ def _credentials(
         folder = _expanded(home, around.environ)
         if (folder / program.login).is_file():
             return f"logged in, in {folder}", ""
+        if program.adapter == "codex" and (variable := env_key(folder)) is not None:
+            return _provider_key(folder, variable, users, around)
     return (
         "no key and no login found",
         f"start {program.usual} once and log in, or set key in [adapter.{program.adapter}]",
     )
 
 
-def _server(name: str, config: Config, around: Surroundings) -> Finding:
-    users = agents_of(name, config)
+def env_key(folder: Path) -> str | None:
+    """The variable in which the provider that Codex is set to has its key, as its settings say."""
+    try:
+        tree = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+        found = tree["model_providers"][tree["model_provider"]]["env_key"]
+    except (OSError, ValueError, LookupError, TypeError):  # no settings, or none that name one
+        return None
+    return found if isinstance(found, str) and found else None
+
+
+def _provider_key(folder: Path, variable: str, users: Mapping[str, Agent], around: Surroundings) -> tuple[str, str]:
+    """A run sees a variable only where its agent names it."""
+    told = f"its key is {variable}, which {folder / 'config.toml'} names"
+    why, fix = lacks(f"env:{variable}", around)
+    if why:
+        return f"{told}: {why}", fix
+    blind = [name for name, agent in users.items() if variable not in (*agent.env, *agent.secrets)]
+    if not blind:
+        return told, ""
+    tables = " and ".join(f"[agent.{name}]" for name in blind)
+    return f"{told}, and its runs do not see", f'say env = ["{variable}"] in {tables}'
+
+
+def _server(name: str, config: Config, around: Surroundings) -> Iterator[Finding]:
+    """What is missing, each with those whom it hinders; one that says what is there where nothing is."""
+    wanted, found = _services(name, config), f"adapter {name}"
+    lacking: dict[tuple[str, str], list[_Service]] = {}
+    deaf: dict[str, list[_Service]] = {}
+    for one in wanted:
+        if (trouble := _key_trouble(name, one, around)) != ("", ""):
+            lacking.setdefault(trouble, []).append(one)
+        elif one.url is not None and not answers(one.url):
+            deaf.setdefault(one.url, []).append(one)
+    for (why, fix), hindered in lacking.items():
+        yield Finding(found, _level(hindered), why + _for(_names(hindered)), fix)
+    for url, hindered in deaf.items():
+        text = f"{url} does not answer within {ANSWER_S:g} s{_for(_names(hindered))}"
+        yield Finding(found, _level(hindered), text, _deaf_fix(name, hindered))
+    if not lacking and not deaf:
+        urls = dict.fromkeys(one.url for one in wanted)
+        said = [f"{url} answers" if url else "the usual server, which is not asked here" for url in urls]
+        yield Finding(found, "ok", ", ".join(said) + _key_words(name, wanted, around))
+
+
+class _Service(Struct, frozen=True):
+    """What one agent speaks to; no agent, what one would."""
+
+    agent: str | None
+    url: str | None
+    """None: the usual server."""
+    url_in: str
+    """The table that says so."""
+    key: str | None
+    """The reference; None where nothing names one."""
+
+
+def _services(name: str, config: Config) -> list[_Service]:
+    """Of every agent that this adapter speaks to. What one says of its server and its key is for its own adapter."""
     declared = config.adapter.get(name, AdapterDefaults())
-    urls = [agent.base_url or declared.base_url for agent in users.values()] or [declared.base_url]
-    trouble = _key_trouble(name, users, declared, around)
-    if trouble[0] and any(url is None for url in urls):
-        return Finding(f"adapter {name}", "problem" if users else "note", trouble[0] + _for(users), trouble[1])
-    usual = OLLAMA_URL if name == "ollama" else None
-    told = dict.fromkeys(url or usual for url in urls)
-    deaf = [url for url in told if url is not None and not answers(url)]
-    if deaf:
-        fix = "start it: ollama serve" if name == "ollama" else f"start it, or correct base_url in [adapter.{name}]"
-        text = f"{', '.join(deaf)} does not answer within {ANSWER_S:g} s{_for(users)}"
-        return Finding(f"adapter {name}", "problem" if users else "note", text, fix)
-    said = [f"{url} answers" if url else "the usual server, which is not asked here" for url in told]
-    key = "" if trouble[0] or adapter(name).key_env is None else "; there is a key"
-    return Finding(f"adapter {name}", "ok", ", ".join(said) + key)
+    url = declared.base_url or (OLLAMA_URL if name == "ollama" else None)
+    table, found = f"[adapter.{name}]", []
+    for key, agent in agents_of(name, config).items():
+        own = agent if agent.adapter == name else None
+        its_url = own.base_url if own else None
+        its_table = f"[agent.{key}]" if its_url else table
+        found.append(_Service(key, its_url or url, its_table, (own.key if own else None) or declared.key))
+    return found or [_Service(None, url, table, declared.key)]
 
 
-def _key_trouble(
-    name: str, users: Mapping[str, Agent], declared: AdapterDefaults, around: Surroundings
-) -> tuple[str, str]:
+def _level(hindered: Sequence[_Service]) -> str:
+    return "problem" if _names(hindered) else "note"
+
+
+def _names(services: Sequence[_Service]) -> list[str]:
+    return [one.agent for one in services if one.agent is not None]
+
+
+def _deaf_fix(name: str, hindered: Sequence[_Service]) -> str:
+    if name == "ollama" and all(one.url == OLLAMA_URL for one in hindered):
+        return "start it: ollama serve"
+    return f"start it, or correct base_url in {' and '.join(dict.fromkeys(one.url_in for one in hindered))}"
+
+
+def _key_trouble(name: str, one: _Service, around: Surroundings) -> tuple[str, str]:
     """Why there is no key for a model over HTTP, and what to do; empty when there is, and where none is needed."""
     usual = adapter(name).key_env
     if usual is None:
         return "", ""
-    for reference in [agent.key or declared.key or f"env:{usual}" for agent in users.values()] or [
-        declared.key or f"env:{usual}"
-    ]:
-        why, fix = lacks(reference, around)
-        if why:
-            return why, fix
-    return "", ""
+    if one.key is None:
+        return lacks(f"env:{usual}", around) if one.url is None else ("", "")
+    return lacks(one.key, around)
+
+
+def _key_words(name: str, wanted: Sequence[_Service], around: Surroundings) -> str:
+    usual = adapter(name).key_env
+    if usual is None or any(lacks(one.key or f"env:{usual}", around)[0] for one in wanted):
+        return ""
+    return "; there is a key"
 
 
 def lacks(reference: str, around: Surroundings) -> tuple[str, str]:
@@ -197,7 +265,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def _for(users: Mapping[str, Agent]) -> str:
+def _for(users: Collection[str]) -> str:
     return f", which {', '.join(users)} {'needs' if len(users) == 1 else 'need'}" if users else ""
 
 

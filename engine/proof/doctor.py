@@ -18,7 +18,7 @@ from engine.proof.finding import Finding
 from engine.proof.install import linger_command, lingers, unit_path
 from engine.runtime.boot import starts_after_boot
 from engine.runtime.lease import holder
-from engine.runtime.settings import CHECKS, load_in_force, zone_name
+from engine.runtime.settings import CHECKS, load_in_force, load_strict, zone_name
 from engine.telemetry.catalog import folder_of, survey
 from engine.telemetry.roots import log_roots
 from engine.tokens.count import count_tokens
@@ -108,7 +108,7 @@ def _config(home: Home) -> Iterator[Finding]:
         except QuarterdeckError as error:
             yield Finding("configuration", "problem", str(error), error.fix)
     try:
-        yield Finding("zone", "ok", zone_name(load_in_force(home)))
+        yield Finding("zone", "ok", zone_name(_looked_at(home)))
     except OSError as error:
         yield Finding("zone", "problem", f"cannot use {error.filename}: {error.strerror}", _PERMISSIONS)
 
@@ -126,12 +126,19 @@ def _engine(home: Home) -> Iterator[Finding]:
 
 
 def _adapters(home: Home) -> Iterator[Finding]:
-    """By the configuration in force: a broken one is told above."""
     try:
-        config = load_in_force(home)
-    except (QuarterdeckError, OSError):
+        config = _looked_at(home)
+    except OSError:
         config = Config()
     yield from adapter_findings(config, surroundings(home, os.environ))
+
+
+def _looked_at(home: Home) -> Config:
+    """As it is written; while that is broken, which is told above, the one that is in force."""
+    try:
+        return load_strict(home)
+    except QuarterdeckError:
+        return load_in_force(home)
 
 
 def _clients() -> Iterator[Finding]:

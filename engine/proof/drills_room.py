@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.contract.orders import RunRequest
 from engine.contract.verdict import CheckName, WaitsFor
-from engine.proof.desk import Site, need
+from engine.proof.desk import MARK, Site, need
 from engine.proof.trip import (
     REFUSED,
     Drill,
@@ -185,8 +185,10 @@ DRILLS = (
         REFUSED,
         full(
             "run {run} is live in this session",
-            lambda site, script: site.request(script, agent="drill_talker", trigger="operator"),
+            lambda site, script: site.request(
+                agent="drill_talker", trigger="operator", argv=(), task=f"{MARK}\n{script}"
+            ),
         ),
-        '[agent.drill_talker]\nadapter = "command"\nargv = ["true"]\n',
+        '[agent.drill_talker]\nadapter = "command"\nargv = ["sh"]\nargv_resume = ["sh"]\n',
     ),
 )

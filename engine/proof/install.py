@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.config.model import Config
 from engine.proof.adapters import PROGRAMS
+from engine.runtime.services import expanded
 from state.home import Home
 
 UNIT = "quarterdeck.service"
@@ -62,7 +63,7 @@ def unit_text(home: Home, config: Config, environ: Mapping[str, str]) -> str:
 
 def search_path(config: Config, environ: Mapping[str, str]) -> list[str]:
     """The folders of the programs that agents need, as they are found now, and the usual ones."""
-    declared = [one.program for one in config.adapter.values() if one.program]
+    declared = [expanded(one.program) or "" for one in config.adapter.values() if one.program]
     own = [agent.argv[0] for agent in config.agent.values() if agent.argv]
     wanted = (*declared, *own, *(program.usual for program in PROGRAMS), *_OTHERS)
     return list(dict.fromkeys((*_folders(wanted, environ.get("PATH")), *STANDARD)))

@@ -200,6 +200,7 @@ def _launch(
         before=None if before is None else used_before(before),
         fork_of=None if judged.parent is None else judged.parent.provider_id,
         held=is_held(composed.route) and not composed.request.attach,
+        stop_turns=composed.route.stop_turns,
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.execution import snapshot
-from engine.execution.follow import is_alive, read_alive
+from engine.execution.follow import find_alive
 from engine.runtime.facts import held_scope
 from engine.runtime.questions import read_permission
 from engine.runtime.sandboxing import TMP
@@ -103,10 +103,12 @@ def _with_sandbox(judged: Changes, sandbox: str | None) -> Changes:
 def _discard(run_folder: Path) -> None:
     """A run's private folder, whatever it has made of that, unless its program is kept for the next turn. What cannot
     be removed goes with the run's folder."""
-    alive = read_alive(run_folder)
-    if alive is not None and is_alive(alive):
+    if find_alive(run_folder) is not None:
         return
     folder = run_folder / TMP
+    if folder.is_symlink():  # what it leads to is none of ours
+        folder.unlink(missing_ok=True)
+        return
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
     for here, folders, _ in os.walk(folder):

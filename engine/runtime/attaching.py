@@ -23,7 +23,7 @@ from engine.execution import snapshot
 from engine.execution.remains import KEY, PLACE
 from engine.runtime.services import handed, service_of
 from engine.runtime.starting import BEFORE, OWN_ENV, RUN, SHARED_ENV, ours
-from state import runs, sessions
+from state import runs, sessions, spool
 from state.database import Connection
 from state.errors import Refused
 from state.files import write_private
@@ -121,6 +121,7 @@ def prepare(home: Home, run: runs.Run, request: AdapterRequest, config: Config) 
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(mode=0o700)
+    (folder / spool.OWN).mkdir(mode=0o700)
     snapshot.store(before, folder / BEFORE)
     write_private(folder / USAGE_FILE, b"")
     job = KeeperJob(

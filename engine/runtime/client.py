@@ -1,6 +1,7 @@
 """How does a console speak to the engine? It starts one when there is none, leaves orders, and reads the answers.
 
-Everything here blocks; a console calls it from a thread.
+Everything here blocks; a console calls it from a thread. Inside a run, orders go to that run's own spool, and no engine
+is ever started: it would live in the run's sandbox, and end with it.
 """
 
 import contextlib
@@ -27,6 +28,10 @@ from state.home import Home, prepare
 
 START_PATIENCE_S = 15.0
 ANSWER_PATIENCE_S = 30.0
+HANDOVER_S = 2.0
+"""So long there may be none when one hands over to the next."""
+OUTSIDE = "ask from a shell of your own"
+"""What a run cannot do, its operator can."""
 _STEP_S = 0.02
 
 
@@ -44,6 +49,7 @@ class Client:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self._run = spool.inside(home, os.environ)
 
     def holder(self) -> Holder | None:
         """The live engine, if there is one."""
@@ -52,8 +58,11 @@ class Client:
     def ensure(self) -> Holder:
         """The live engine, started now when there is none; an older one is asked to hand over first.
 
-        Raises StateUnwritable when the state folder cannot be used, EngineUnavailable when no engine comes up.
+        Raises StateUnwritable when the state folder cannot be used, EngineUnavailable when no engine comes up, or when
+        there is none inside a run.
         """
+        if _is_inside():
+            return self._running()
         prepare(self.home)
         found = self._settled()
         if found is not None and newer(__version__, found.version):
@@ -69,12 +78,20 @@ class Client:
 
         An engine that ends meanwhile is started again, unless that was the order: what waits in the spool is done once.
         """
-        order_id = spool.put(self.home, kind, body)
+        order_id = self._put(kind, body)
         self.ring()
         answer = self._answer(order_id, patience_s, restart=kind not in ("handover", "shutdown"))
         if answer.ok:
             return answer.answer.encode()
         raise as_error(msgspec.json.decode(answer.answer, type=ErrorAnswer))
+
+    def _put(self, kind: str, body: object) -> str:
+        try:
+            return spool.put(self.home, kind, body, run_id=self._run)
+        except OSError as error:
+            if not _is_inside():
+                raise
+            raise EngineUnavailable(f"this run can leave no orders: {error.strerror}", OUTSIDE) from None
 
     def ring(self) -> bool:
         """Wake the engine; False when none listens."""
@@ -102,14 +119,22 @@ class Client:
                     return answer
                 if gone and not restart:
                     break
-                if gone:
+                if gone and not _is_inside():  # else somebody outside may start another
                     self._started()
                 time.sleep(_STEP_S)
         finally:
             if connection is not None:
                 connection.close()
-        spool.remove(self.home, order_id)
+        spool.remove(self.home, order_id, self._run)
         raise EngineUnavailable("the engine did not answer", "see: qd engine status")
+
+    def _running(self) -> Holder:
+        deadline = time.monotonic() + HANDOVER_S
+        while (found := self._settled()) is None and time.monotonic() < deadline:
+            time.sleep(_STEP_S)
+        if found is None:
+            raise EngineUnavailable("no engine runs, and a run cannot start one", OUTSIDE)
+        return found
 
     def _settled(self) -> Holder | None:
         """The engine once it reads orders; one that is still starting is waited for."""
@@ -171,9 +196,17 @@ class Client:
 
 
 class Attachment:
-    """A console's presence: the engine stays while it is held. Dies with the process, however that ends."""
+    """A console's presence: the engine stays while it is held. Dies with the process, however that ends.
+
+    Inside a run it is none: the engine stays for the run itself.
+    """
 
     def __init__(self, home: Home) -> None:
+        self._descriptor: int | None = None
+        if spool.inside(home, os.environ) is None:
+            self._attach(home)
+
+    def _attach(self, home: Home) -> None:
         prepare(home)
         self.id = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._home = home
@@ -192,17 +225,23 @@ class Attachment:
         self.release()
 
     def release(self) -> None:
+        if self._descriptor is None:
+            return
         for path in (self._path, self._question, self._reply):
             path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
     def ask(self, preview: Preview) -> None:
-        """Ask what the verdict would be; a newer question replaces this one."""
+        """Ask what the verdict would be; a newer question replaces this one. Raises Refused inside a run."""
+        if self._descriptor is None:
+            raise Refused("inside a run there are no previews", "ask for the run itself: its verdict says the same")
         write_private(self._question, msgspec.json.encode(preview))
         Client(self._home).ring()
 
     def reply(self, token: str) -> PreviewAnswer | None:
         """The answer to the question with this token, once it is there."""
+        if self._descriptor is None:
+            return None
         try:
             answer = msgspec.json.decode(self._reply.read_bytes(), type=PreviewAnswer)
         except FileNotFoundError:
@@ -216,6 +255,11 @@ class Attachment:
     @property
     def _reply(self) -> Path:
         return self._home.previews / f"{self.id}.reply"
+
+
+def _is_inside() -> bool:
+    """Whether we are in a run, whosever it is."""
+    return bool(os.environ.get(spool.RUN))
 
 
 def as_error(answer: ErrorAnswer) -> QuarterdeckError:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
+from engine.config.model import Config
 from engine.contract.clock import Clock
+from engine.contract.orders import RunRequest
 from engine.contract.outcome import EndRecord
 from engine.execution.follow import wait_for_end
 from state import runs
@@ -38,3 +41,10 @@ def of_turn(run: runs.Run, end: EndRecord) -> EndRecord:
     """How its program ended, with the times of the turn in which it did."""
     started_ms = run.started_ms or end.ended_ms
     return replace(end, started_ms=started_ms, duration_s=max(0, end.ended_ms - started_ms) / 1000)
+
+
+def leave_s(run: runs.Run, config: Config) -> float:
+    """How long its program may take to leave a turn once it is asked to: a half of the grace. The other half is for its
+    keeper to end it in."""
+    asked = msgspec.json.decode(run.request, type=RunRequest).grace_s if run.request else None
+    return (config.grace_s if asked is None else asked) / 2

@@ -81,6 +81,7 @@ class Engine:
             leave=self._leave,
         )
         self._rung = asyncio.Event()
+        self._rung_inside = asyncio.Event()
         self._over = asyncio.Event()
         self._why_over = ""
         self._config_is_new = False
@@ -103,6 +104,7 @@ class Engine:
         self._up = True
         work = (
             self._lasting("orders", self._serve),
+            self._lasting("orders of runs", self._serve_runs),
             self._lasting("beat", self._beat),
             self._lasting("meter", self._live.meter),
             self._lasting("listening", self._listening.run),
@@ -159,7 +161,11 @@ class Engine:
     def _ring(self, bell: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(bell, 65536)
+        self._wake()
+
+    def _wake(self) -> None:
         self._rung.set()
+        self._rung_inside.set()
 
     async def _serve(self) -> None:
         """Orders and previews, whenever the bell rings."""
@@ -170,9 +176,17 @@ class Engine:
             await self._answer_previews()
             await self._rung.wait()
 
+    async def _serve_runs(self) -> None:
+        """What runs order, likewise: nobody else waits for it."""
+        while True:
+            self._rung_inside.clear()
+            self._look_at_config()
+            await self._orders.take_of_runs()
+            await self._rung_inside.wait()
+
     async def _beat(self) -> None:
         while True:
-            self._rung.set()
+            self._wake()
             self._trouble.look()
             self._look_at_config()
             if self._clock.monotonic() >= self._skills_due:

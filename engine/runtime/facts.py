@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from engine.adapters.models import ModelAdapter
 from engine.adapters.registry import adapter
 from engine.admission.admit import ClashFacts, Facts, Place
 from engine.admission.budgets import BudgetFacts
@@ -21,11 +23,12 @@ from engine.contract.outcome import Stop
 from engine.contract.verdict import Estimate, ReceiptPart
 from engine.runtime.budget_lines import lines_of, model_name, spender_of
 from engine.runtime.composing import Composed
+from engine.runtime.conversation import forked_from, reuse_of, session_for
 from engine.runtime.rates import rate_of
 from engine.runtime.sandboxing import asks
 from engine.scopes.conflict import Clash, HeldScope, clash
 from engine.scopes.reach import Mode, Scope
-from state import claims, history, ledger, receipts, runs
+from state import claims, history, ledger, receipts, runs, sessions
 from state.database import Connection
 
 EARLIER_RECEIPTS = 3
@@ -72,6 +75,7 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         injected_limit=route.injected_tokens,
         run_limit=route.run_tokens,
         run_microusd=route.run_microusd,
+        stop_microusd=route.stop_microusd,
         allow_unpriced=config.limits.allow_unpriced,
         budgets=budgets,
         clashes=tuple(_clashes(connection, composed)),
@@ -91,7 +95,7 @@ def expected(connection: Connection, composed: Composed, prompt: Prompt, config:
     return estimate(
         prompt.tokens,
         history.past_runs(connection, route.agent, route.task_type, model),
-        Declared(_overhead(composed, declared), output, declared.turns),
+        Declared(_overhead(composed, declared) + _replayed(connection, composed, prompt), output, declared.turns),
         rate_of(connection, config, route.adapter, route.model),
         fit(history.calibration_points(connection, model)),
     )
@@ -102,6 +106,19 @@ def _overhead(composed: Composed, declared: AdapterDefaults) -> int:
     if declared.overhead_tokens is not None:
         return declared.overhead_tokens
     return adapter(composed.route.adapter).overhead_tokens(composed.wanted)
+
+
+def _replayed(connection: Connection, composed: Composed, prompt: Prompt) -> int:
+    """What the conversation that it goes on with, or copies, holds: over HTTP all of it is sent with each request."""
+    speaks = adapter(composed.route.adapter)
+    if not isinstance(speaks, ModelAdapter):
+        return 0
+    before, session = forked_from(connection, composed), session_for(connection, composed)
+    if before is None and session is not None and reuse_of(connection, session, composed).resume:
+        before = sessions.generation(connection, session.generation_id) if session.generation_id is not None else None
+    if before is None or before.provider_id is None:
+        return 0
+    return speaks.replayed_tokens(prompt, Path(before.provider_home) / speaks.name, before.provider_id)
 
 
 Needs = dict[Literal["tokens", "microusd"], int]
@@ -217,7 +234,9 @@ def _decoded(patterns: str, resolved: str | None) -> tuple[tuple[str, ...], Scop
 
 def _place(connection: Connection, composed: Composed, session_id: int | None, config: Config) -> Place:
     live = runs.places(connection)
-    busy = [run.id for run in live if session_id is not None and run.session_id == session_id]
+    # What keeps no conversation has no turn to lose.
+    resumes = adapter(composed.route.adapter).resumes(composed.argv_resume) or composed.request.attach
+    busy = [run.id for run in live if resumes and session_id is not None and run.session_id == session_id]
     parent, before = composed.request.parent_run_id, composed.request.resumes_run_id
     depth, children = 0, 0
     if before is not None:  # its parent has asked for it already

@@ -41,8 +41,11 @@ class Fallback:
         await self.look()
 
     async def _go_elsewhere(self, run: runs.Run) -> None:
-        recent = (run.ended_ms or 0) >= self._clock.now_ms() - LATEST_MS
-        if not recent or fallbacks.successor(self._database.connection, run.id) is not None:
+        again = fallbacks.successor(self._database.connection, run.id)
+        if again is not None:
+            self._note_late(run, again)
+            return
+        if (run.ended_ms or 0) < self._clock.now_ms() - LATEST_MS:
             return
         try:
             request = request_elsewhere(run)
@@ -55,16 +58,27 @@ class Fallback:
         self._note(run, request.model or "", admitted.run_id, refused=not admitted.verdict.ok)
         self._live.launch(admitted)
 
+    def _note_late(self, run: runs.Run, again: int) -> None:
+        """It was asked for by an engine that ended before it could say so."""
+        if _goes_on(again) in (run.why or ""):
+            return
+        successor = runs.get(self._database.connection, again)
+        self._note(run, successor.model or "", again, refused=not successor.live)
+
     def _note(self, run: runs.Run, model: str, again: int, *, refused: bool) -> None:
         """Both models and why; a slot follows to the last run."""
         now_ms = self._clock.now_ms()
         text = f"{run.agent} falls back from {run.model} to {model}: {run.why}"
         with self._database.transaction() as tx:
             events.add(tx, now_ms, "fell_back", text, run_id=again, session_id=run.session_id, job=run.job)
-            runs.update(tx, run.id, {"why": "; ".join(filter(None, (run.why, f"goes on as run {again}")))})
+            runs.update(tx, run.id, {"why": "; ".join(filter(None, (run.why, _goes_on(again))))})
             if run.job is not None and run.slot_due_ms is not None and not refused:
                 slots.update(tx, run.job, run.slot_due_ms, "started", again, f"with {model}")
 
     def _say(self, run: runs.Run, text: str) -> None:
         with self._database.transaction() as tx:
             events.add(tx, self._clock.now_ms(), "refused", text, run_id=run.id, job=run.job)
+
+
+def _goes_on(again: int) -> str:
+    return f"goes on as run {again}"

@@ -17,7 +17,7 @@ from engine.contract.adapter import Reader
 from engine.contract.clock import Clock
 from engine.contract.launch import AdapterResult
 from engine.contract.progress import Answered, Asks, Began, Noted, Progress, TurnOver
-from engine.execution.follow import read_alive
+from engine.execution.follow import find_alive
 from engine.execution.input import NAME
 from engine.execution.speak import end_turn, hang_up
 from engine.runtime.conversation import note_conversation
@@ -95,11 +95,16 @@ class Listening:
         self._permissions = permissions
         self._ears: dict[int, Ear] = {}
         self._on_use: Callable[[runs.Run, Reader], None] = lambda run, reader: None
+        self._on_began: Callable[[runs.Run, bool], None] = lambda run, alone: None
         self._on_turn: Callable[[runs.Run, AdapterResult, int], bool] = lambda run, result, offset: False
 
     def on_use(self, heard: Callable[[runs.Run, Reader], None]) -> None:
         """Tell this one whenever a run has put something out."""
         self._on_use = heard
+
+    def on_began(self, heard: Callable[[runs.Run, bool], None]) -> None:
+        """Tell this one when a program has begun, and whether that is all it has told so far."""
+        self._on_began = heard
 
     def on_turn(self, heard: Callable[[runs.Run, AdapterResult, int], bool]) -> None:
         """Tell this one when an agent has answered, with where its output stands; False: nobody keeps its program."""
@@ -111,6 +116,7 @@ class Listening:
         known = {one.text for one in events.latest(self._database.connection, 200, run_id=run.id)} if adopted else set()
         if adopted:
             self._permissions.take_up(run)
+        self._permissions.pause(run)
         self._ears[run.id] = Ear(run, folder, start, known)
 
     def reader(self, run: runs.Run) -> Reader:
@@ -205,6 +211,7 @@ class Listening:
                 self._turned(ear, told)
 
     def _began(self, ear: Ear, began: Began) -> None:
+        self._on_began(ear.run, len(ear.heard) == 1)
         if began.provider_id is not None:
             note_conversation(self._database, self._home, self._settings.config, ear.run, began.provider_id)
 
@@ -254,7 +261,7 @@ def let_go(folder: Path) -> None:
     if not (folder / NAME).exists():
         return
     end_turn(folder, 0.0)
-    alive = read_alive(folder)
+    alive = find_alive(folder)
     if alive is not None:
         hang_up(alive)
 

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from engine.adapters.registry import adapter
 from engine.contract.adapter import Reader
 from engine.contract.clock import Clock
 from engine.contract.launch import AdapterRequest, AdapterResult
-from engine.contract.outcome import EndRecord, Stop
-from engine.execution.follow import cancel, is_alive, keeper_of, launched_ms, read_alive
-from engine.execution.input import NAME
-from engine.execution.speak import say
+from engine.contract.outcome import EndRecord
+from engine.execution.follow import find_alive, keeper_of, launched_ms
+from engine.execution.speak import hang_up
 from engine.execution.start import reap
 from engine.runtime import caps
 from engine.runtime.admitting import Admitted
@@ -29,24 +27,24 @@ from engine.runtime.budget_lines import lines_of_run
 from engine.runtime.ending import answered, broken_off, end_of, never_started, of_turn
 from engine.runtime.heartbeats import Heartbeats
 from engine.runtime.holding import Holding
+from engine.runtime.leftovers import Leftovers
 from engine.runtime.listening import Listening, let_go
 from engine.runtime.meter import keep_within, used_so_far
-from engine.runtime.places import is_attached, spoken_to, start_of
+from engine.runtime.places import is_attached, spoken_to, start_of, told_ms
 from engine.runtime.redaction import redacted_end, redacted_result
 from engine.runtime.settings import Settings
 from engine.runtime.settling import settle
 from engine.runtime.starting import start
+from engine.runtime.stopping import Answer, Stopping
 from engine.runtime.trouble import Trouble
 from state import runs
-from state.database import Connection, Database
-from state.errors import LeaseLost, NotWritten, QuarterdeckError, Refused, StateError
+from state.database import Database
+from state.errors import LeaseLost, NotWritten, QuarterdeckError, StateError
 from state.files import write_private
 from state.home import Home
 
-START_PATIENCE_S = 3.0
-"""How long ending a run waits for its keeper to be there."""
-_STEP_S = 0.02
 _IN_DOUBT = "the engine ended while its program was being told what to do"
+_STOPPED = "stopped by the operator before it was started"
 _NEVER = "the engine ended, or could not write, before it was started"
 METER_S = 1.0
 """How often a live run's usage is compared with what is held for it."""
@@ -56,6 +54,7 @@ RETRY_MOST_S = 60.0
 GO_ON_MS = 7 * 24 * 3_600_000
 """How long ago a run may have met its budget that a new engine asks to go on."""
 
+Ended = tuple[EndRecord, AdapterResult | None]
 Work = Callable[[], Awaitable[None]]
 OnEnd = Callable[[runs.Run], Awaitable[None]]
 
@@ -83,13 +82,14 @@ class LiveRuns:
         self._holding = holding
         self._turns: dict[int, asyncio.Future[tuple[AdapterResult, int]]] = {}
         """Of runs whose programs are kept: their answers, with where the output then stands."""
-        self._heartbeats = Heartbeats(home, database, clock)
-        self._leaving: dict[int, float] = {}
-        """Runs that were asked to leave their turn, and until when they may take for that."""
+        self._heartbeats = Heartbeats(home, database, clock, trouble)
+        self._stopping = Stopping(home, database, settings, clock, trouble, holding)
+        self._leftovers = Leftovers()
         self._starts: set[asyncio.Future[str]] = set()
         self._on_end: list[OnEnd] = []
         listening.on_use(self._check_caps)
         listening.on_turn(self._answered)
+        listening.on_began(self._began)
 
     def on_end(self, heard: OnEnd) -> None:
         """Tell this one of every run that is settled."""
@@ -116,59 +116,13 @@ class LiveRuns:
         for run in runs.not_gone_on(self._database.connection, self._clock.now_ms() - GO_ON_MS):
             self._follow(run.id, partial(self._tell, run))
 
-    async def stop(self, run_id: int, answer: Callable[[Connection], None] = lambda tx: None) -> None:
-        """End a run; where its program is kept for the next turn, it is first asked to leave this one. Raises NotFound
-        or Refused."""
-        run = runs.get(self._database.connection, run_id)
-        if run.live and self._holding.client_of(run) is not None and run_id not in self._leaving:
-            await self.interrupt(run_id, answer)
-        else:
-            await self._stop(run_id, answer)
+    async def stop(self, run_id: int, answer: Answer = lambda tx: None) -> None:
+        """End a run, as `stopping` says. Raises NotFound or Refused."""
+        await self._stopping.stop(run_id, answer)
 
-    async def interrupt(self, run_id: int, answer: Callable[[Connection], None]) -> None:
-        """Ask a run to leave its turn; where its program cannot be asked, or does not in the grace, it is ended. Raises
-        as `stop` does."""
-        run = runs.get(self._database.connection, run_id)
-        folder = spoken_to(self._home, run)
-        speech = adapter(run.adapter).speech
-        if not run.live or speech is None or not (folder / NAME).exists():
-            await self._stop(run_id, answer)
-            return
-        self._leaving[run_id] = self._clock.monotonic() + self._settings.config.grace_s
-        self._note_stop(run_id, answer)
-        try:
-            await asyncio.to_thread(say, folder, speech.interrupt())
-        except (Refused, StateError):  # then it is ended at the next look
-            self._leaving[run_id] = 0.0
-
-    async def _stop(self, run_id: int, answer: Callable[[Connection], None]) -> None:
-        """Ask its keeper to end it; one that is being started is waited for.
-
-        That it is to end is written first, in one transaction with `answer`: whoever measures it then sees to it."""
-        until = self._clock.monotonic() + START_PATIENCE_S
-        while self._clock.monotonic() < until:
-            run = runs.get(self._database.connection, run_id)
-            if not run.live:
-                raise Refused(f"run {run_id} has ended already ({run.outcome})")
-            alive = read_alive(spoken_to(self._home, run))
-            if alive is not None and is_alive(alive):
-                self._leaving.pop(run_id, None)
-                try:
-                    self._note_stop(run_id, answer)
-                except NotWritten as error:  # it may be this run that fills the disk: it ends all the same
-                    cancel(alive)
-                    self._trouble.note(f"run {run_id}", error)
-                    self._note_stop(run_id, answer)
-                cancel(alive)
-                return
-            await asyncio.sleep(_STEP_S)
-        raise Refused(f"run {run_id} is not started yet or just ended", "try again in a second")
-
-    def _note_stop(self, run_id: int, answer: Callable[[Connection], None]) -> None:
-        stop = msgspec.json.encode(Stop("operator")).decode()
-        with self._database.transaction() as tx:
-            runs.update(tx, run_id, {"stop_reason": stop, "state": "ending"})
-            answer(tx)
+    async def interrupt(self, run_id: int, answer: Answer = lambda tx: None) -> None:
+        """Have a run leave its turn, likewise."""
+        await self._stopping.interrupt(run_id, answer)
 
     async def meter(self) -> None:
         """Until cancelled: end every run that uses more than its budgets have room for, or than it may."""
@@ -179,18 +133,26 @@ class LiveRuns:
             self._heartbeats.look(live)
             for run in live:
                 if run.state in ("starting", "running", "ending"):
-                    self._measure(run)
+                    self._look_at(run)
                 await asyncio.sleep(0)
 
+    def _look_at(self, run: runs.Run) -> None:
+        try:
+            self._measure(run)
+        except LeaseLost:
+            raise
+        except Exception as error:  # the boundary: one run must not take the others, or the engine, with it
+            self._trouble.note(f"the meter of run {run.id}", error)
+
     def _measure(self, run: runs.Run) -> None:
-        if self._clock.monotonic() < self._leaving.get(run.id, 0.0):
+        if self._stopping.is_leaving(run.id):
             return
         reader = self._listening.reader(run)
         self._check_caps(run, reader)
         used = used_so_far(reader, run)
         now = runs.get(self._database.connection, run.id)
         if now.live and not keep_within(self._database, now, used, self._settings.config, self._clock.now_ms()):
-            self._cancel(run)
+            self._stopping.cancel(run)
 
     def _check_caps(self, run: runs.Run, reader: Reader) -> None:
         """End it where it has used more than it may itself, whatever its budgets have room for."""
@@ -199,12 +161,7 @@ class LiveRuns:
             return
         with self._database.transaction() as tx:
             caps.note(tx, run, why, self._clock.now_ms())
-        self._cancel(run)
-
-    def _cancel(self, run: runs.Run) -> None:
-        alive = read_alive(spoken_to(self._home, run))
-        if alive is not None:
-            cancel(alive)
+        self._stopping.cancel(run)
 
     async def close(self) -> None:
         """Let go of every run; their keepers go on, and the next engine adopts them. What is just being started is
@@ -220,7 +177,7 @@ class LiveRuns:
 
     def _ended(self, run_id: int, task: asyncio.Task[None]) -> None:
         self._tasks.pop(run_id, None)
-        self._leaving.pop(run_id, None)
+        self._stopping.forget(run_id)
         self._turns.pop(run_id, None)
         self._listening.drop(run_id)
         reap()
@@ -257,50 +214,69 @@ class LiveRuns:
             await self._settle(run_id, never_started(str(error), self._clock), None)
             return
         end, result = await self._attempt(run_id, request)
-        if result.resume_refused and request.resume and not self._is_stopped(run_id):
+        if result is not None and result.resume_refused and request.resume and not self._stopping.is_stopped(run_id):
             with self._database.transaction() as tx:
                 request = start_afresh(tx, self._home, run_id, request, self._clock.now_ms())
             end, result = await self._attempt(run_id, request)
         await self._settle(run_id, end, result)
 
-    async def _attempt(self, run_id: int, request: AdapterRequest) -> tuple[EndRecord, AdapterResult]:
+    async def _attempt(self, run_id: int, request: AdapterRequest) -> Ended:
         """Have it answered: by the program that is in its conversation already, or by one of its own."""
         run = runs.get(self._database.connection, run_id)
         started: dict[str, object] = {}
         try:
+            if self._stopping.is_stopped(run_id):
+                return self._unstarted(run_id, _STOPPED), None
             if not await self._holding.take(run, request):
+                if self._stopping.is_stopped(run_id):  # until another program had left the conversation
+                    return self._unstarted(run_id, _STOPPED), None
                 started["sandbox"] = await self._start(run, request)
-        except (QuarterdeckError, OSError) as error:
-            end = never_started(str(error), self._clock)
-            return end, await self._result(run, end)
+        except LeaseLost:
+            raise
+        except Exception as error:  # the boundary: whatever keeps it from being started is why it was not
+            return self._unstarted(run_id, _said(error)), None
         with self._database.transaction() as tx:
             runs.mark_started(tx, run_id, self._clock.now_ms())
             if started:
                 runs.update(tx, run_id, started)
         if started:
             self._holding.begin(run, request)
+        if self._stopping.is_stopped(run_id):
+            await self._stopping.cancel_started(runs.get(self._database.connection, run_id))
         return await self._outcome(run_id)
 
-    async def _outcome(self, run_id: int, *, adopted: bool = False) -> tuple[EndRecord, AdapterResult]:
-        """Once its program has ended or, where that is kept, has answered."""
+    async def _outcome(self, run_id: int, *, adopted: bool = False, doubted: bool = False) -> Ended:
+        """Once its program has ended or, where that is kept, has answered and left nothing behind."""
         run = runs.get(self._database.connection, run_id)
         client, folder = self._holding.client_of(run), spoken_to(self._home, run)
         turn = asyncio.get_running_loop().create_future()
-        if client is not None:
+        if client is not None and not doubted:
             self._turns[run_id] = turn
         self._listening.begin(run, folder, start_of(self._home, run), adopted=adopted)
         if client is None:
             end = await end_of(folder, self._clock)
             return end, await self._result(run, end)
         ending = self._holding.ending(client.id)
+        ending.add_done_callback(lambda _: self._leftovers.forget(client.id))
         await asyncio.wait({turn, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not turn.done():
             end = of_turn(run, ending.result())
             return end, await self._result(run, end)
         result, offset = turn.result()
+        result = await asyncio.to_thread(redacted_result, result)
+        if await self._leftovers.after_turn(client.id, folder):
+            let_go(folder)
+            end = await asyncio.shield(ending)
+            await self._listening.end(run_id)
+            return of_turn(run, end), result
         self._listening.leave(run_id)
         self._holding.answered(runs.get(self._database.connection, run_id), result, offset)
-        return answered(run, self._clock), redacted_result(result)
+        return answered(run, self._clock), result
+
+    def _began(self, run: runs.Run, alone: bool) -> None:
+        """Its program is there. Where it has told more already, some of its processes may be of its first turn."""
+        if alone and run.client_id is None and run.id in self._turns:
+            self._leftovers.own(run.id, self._home.run_folder(run.id))
 
     def _answered(self, run: runs.Run, result: AdapterResult, offset: int) -> bool:
         turn = self._turns.get(run.id)
@@ -318,25 +294,39 @@ class LiveRuns:
         starting.add_done_callback(self._starts.discard)
         return await asyncio.shield(starting)
 
-    def _is_stopped(self, run_id: int) -> bool:
-        return runs.get(self._database.connection, run_id).stop_reason is not None
+    def _unstarted(self, run_id: int, why: str) -> EndRecord:
+        end = never_started(why, self._clock)
+        stopped = self._stopping.is_stopped(run_id)
+        return msgspec.structs.replace(end, outcome="cancelled", why=_STOPPED) if stopped else end
 
     async def _take_up(self, run: runs.Run) -> None:
         """Follow a run that we did not start, or of which we have lost the thread."""
         if run.state == "reserved":
-            await self._settle(run.id, never_started(_NEVER, self._clock), None)
+            await self._settle(run.id, self._unstarted(run.id, _NEVER), None)
             return
         folder = spoken_to(self._home, run)
         if run.state == "starting" and run.client_id is not None:
-            let_go(folder)
-            await self._settle(run.id, broken_off(_IN_DOUBT, self._clock), None)
+            await self._settle(run.id, *await self._doubted(run, folder))
             return
         half = run.state == "starting" and not folder.exists()
         await self._note_start(run, folder)
         end, result = await self._outcome(run.id, adopted=True)
         if half and not end.leaked:
-            end = never_started(_NEVER, self._clock)
+            end = self._unstarted(run.id, _NEVER)
         await self._settle(run.id, end, result)
+
+    async def _doubted(self, run: runs.Run, folder: Path) -> Ended:
+        """It may have been told what to do. It is told no more, and where it was told, it works until it has ended."""
+        alive = await asyncio.to_thread(find_alive, folder)
+        if alive is not None:
+            hang_up(alive)
+        with self._database.transaction() as tx:
+            runs.mark_started(tx, run.id, told_ms(self._home, run) or self._clock.now_ms())
+        end, result = await self._outcome(run.id, adopted=True, doubted=True)
+        silent = result is None or not (result.ok or result.usage or result.text)
+        if silent and end.outcome == "succeeded":
+            end = broken_off(_IN_DOUBT, self._clock)
+        return end, result
 
     async def _note_start(self, run: runs.Run, folder: Path) -> None:
         """A run that was started while its engine ended, before that could be written."""
@@ -358,7 +348,7 @@ class LiveRuns:
         if is_attached(run):
             return AdapterResult("", ok=True)
         exit_code = 0 if end.outcome == "succeeded" else end.exit_code
-        return redacted_result(await asyncio.to_thread(reader.result, exit_code))
+        return await asyncio.to_thread(lambda: redacted_result(reader.result(exit_code)))
 
     async def _settle(self, run_id: int, end: EndRecord, result: AdapterResult | None) -> None:
         """Again and again while it cannot be written, as on a full disk: what is known of its end is here."""
@@ -375,8 +365,7 @@ class LiveRuns:
         """Usage, reservation, claims, slot, run and event: one transaction. The answer is there before it."""
         if result is not None and result.text:
             with contextlib.suppress(OSError):  # the folder may be gone or full; the outcome is in the database
-                answer = result.text.encode("utf-8", "replace")
-                write_private(self._home.run_folder(run_id) / "result.txt", answer)
+                await asyncio.to_thread(_write_answer, self._home.run_folder(run_id), result.text)
         run = runs.get(self._database.connection, run_id)
         changes = await changes_of(self._home, self._database.connection, run, self._clock.now_ms())
         with self._database.transaction() as tx:
@@ -387,3 +376,12 @@ class LiveRuns:
     async def _tell(self, settled: runs.Run) -> None:
         for heard in self._on_end:
             await heard(settled)
+
+
+def _write_answer(folder: Path, text: str) -> None:
+    write_private(folder / "result.txt", text.encode("utf-8", "replace"))
+
+
+def _said(error: Exception) -> str:
+    expected = isinstance(error, (QuarterdeckError, OSError))
+    return str(error) if expected else f"{type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ from engine.runtime.gate import Gate
 from engine.runtime.holding import Holding
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import LogFollower
+from engine.runtime.own_orders import check_descendant, check_kind, spawned
 from engine.runtime.permissions import Permissions
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
@@ -22,11 +23,14 @@ from engine.runtime.trouble import Trouble, passes
 from engine.runtime.waiting import WaitingRoom, as_shown
 from state import events, journal, runs, sessions, skills, spool
 from state.database import Connection, Database
-from state.errors import NotWritten, QuarterdeckError, Refused
+from state.errors import LeaseLost, NotWritten, QuarterdeckError, Refused
 from state.home import Home
 
 _BEGINS = ("run", "fire", "attach")
 """What is refused while the disk is full; to stop, to reset and to decide stays possible."""
+_SHOWN = 100
+_BAD_TOLD = 20
+"""Of one run, that is: files in its spool that are no orders; the rest goes unsaid."""
 
 
 class ResetUndo(msgspec.Struct, frozen=True):
@@ -74,6 +78,8 @@ class Orders:
         self._leave = leave
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._under_way = 0
+        self._bad_told: dict[int, set[str]] = {}
+        live.on_end(self._drop_own)
         self._handlers: dict[str, Callable[[spool.Order], Awaitable[None]]] = {
             "run": self._run,
             "fire": self._fire,
@@ -102,24 +108,69 @@ class Orders:
             with self._database.transaction() as tx:
                 events.add(tx, self._clock.now_ms(), "bad_order", f"{file.path} is no order: {file.why}")
         for order in orders:
-            if order.id in self._in_hand:
-                continue
-            if order.kind == "catch_up":  # takes as long as the logs are long: others must not wait for it
-                self._in_hand[order.id] = asyncio.create_task(self._carry_out(order))
-            else:
-                await self._carry_out(order)
+            await self._begin(order)
+
+    async def take_of_runs(self) -> None:
+        """The same for what live runs have left in spools of their own; apart from the operator's orders, which are
+        not to wait for these."""
+        for run in runs.live(self._database.connection):
+            orders, bad = spool.left_by_run(self._home, run.client_id or run.id)
+            self._tell_bad(run.id, bad)
+            for order in orders:
+                await self._begin_own(order, run)
+
+    async def _begin_own(self, order: spool.Order, asker: runs.Run) -> None:
+        try:
+            await self._begin(order, asker)
+        except (LeaseLost, NotWritten):
+            raise
+        except Exception as error:  # the boundary: what a run asks for must not take the engine with it
+            why = f"{type(error).__name__}: {str(error)[:_SHOWN]!a}"
+            self._tell_bad(asker.id, [spool.BadOrder(order.id, why)])
+            if not self._is_answered(order):
+                self._refuse(
+                    order, Refused(f"the order '{order.kind}' makes no sense: {why}", "ask for something else")
+                )
+
+    async def _begin(self, order: spool.Order, asker: runs.Run | None = None) -> None:
+        if order.id in self._in_hand:
+            return
+        if order.kind != "catch_up":
+            await self._carry_out(order, asker)
+        elif asker is None or not self._catches_up(asker):  # as long as the logs are long: others do not wait for it
+            self._in_hand[order.id] = asyncio.create_task(self._carry_out(order, asker))
+
+    def _catches_up(self, asker: runs.Run) -> bool:
+        """For a run once at a time."""
+        return any(held.endswith(f"-{asker.client_id or asker.id}") for held in self._in_hand)
+
+    def _tell_bad(self, run_id: int, bad: list[spool.BadOrder]) -> None:
+        """Each once, as far as it is told at all: a run can make any number of them."""
+        told = self._bad_told.get(run_id, set())
+        new = [file for file in bad if file.path not in told][: _BAD_TOLD - len(told)]
+        if not new:
+            return
+        with self._database.transaction() as tx:
+            for file in new:
+                text = f"what run {run_id} left as {file.path} is no order: {file.why}"
+                events.add(tx, self._clock.now_ms(), "bad_order", text, run_id=run_id)
+        self._bad_told[run_id] = told | {file.path for file in new}
+
+    async def _drop_own(self, run: runs.Run) -> None:
+        self._bad_told.pop(run.id, None)
+        await asyncio.to_thread(spool.drop_own, self._home, run.client_id or run.id)
 
     async def close(self) -> None:
         for task in self._in_hand.values():
             task.cancel()
         await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
 
-    async def _carry_out(self, order: spool.Order) -> None:
+    async def _carry_out(self, order: spool.Order, asker: runs.Run | None) -> None:
         self._under_way += 1
         try:
             if not self._is_answered(order):
-                await self._answered(order)
-            spool.remove(self._home, order.id)
+                await self._answered(order, asker)
+            spool.remove(self._home, order.id, None if asker is None else asker.client_id or asker.id)
         except (NotWritten, OSError) as error:
             if not passes(error):
                 raise
@@ -131,23 +182,38 @@ class Orders:
     def _is_answered(self, order: spool.Order) -> bool:
         return spool.answer_of(self._database.connection, order.id) is not None
 
-    async def _answered(self, order: spool.Order) -> None:
+    async def _answered(self, order: spool.Order, asker: runs.Run | None) -> None:
         try:
             if self._clock.now_ms() > order.expires_ms:
                 raise Refused(f"the order '{order.kind}' has expired", "ask again")
+            if asker is not None:
+                order = await self._as_own(order, asker.id)
             handler = self._handlers.get(order.kind)
             if order.kind in _BEGINS:
                 self._trouble.check_room()
             if handler is None:
                 raise Refused(f"this engine knows no order '{order.kind}'", "restart it with: qd engine stop")
             await handler(order)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self._refuse(order, Refused(f"the order '{order.kind}' makes no sense: {error}", "upgrade both sides"))
         except QuarterdeckError as error:
             if passes(error):
                 self._trouble.note(f"the order '{order.kind}'", error)
             if not self._is_answered(order):
                 self._refuse(order, error)
+
+    async def _as_own(self, order: spool.Order, run_id: int) -> spool.Order:
+        """What a run has ordered, as it may be carried out. Raises Refused or NotFound."""
+        check_kind(order.kind)
+        asker = runs.get(self._database.connection, run_id)
+        if order.kind == "run":
+            request = msgspec.json.decode(order.body, type=RunRequest)
+            own = await asyncio.to_thread(spawned, request, asker, self._settings.config)
+            return msgspec.structs.replace(order, body=msgspec.Raw(msgspec.json.encode(own)))
+        if order.kind in ("stop", "interrupt"):
+            wanted = msgspec.json.decode(order.body, type=StopRun)
+            check_descendant(self._database.connection, wanted.run_id, asker)
+        return order
 
     def _refuse(self, order: spool.Order, error: QuarterdeckError) -> None:
         self._answer(order, ErrorAnswer(str(error), error.fix, type(error).__name__), ok=False)

@@ -5,6 +5,7 @@ the next one tells it again. To be told twice hurts no program: it knows which o
 """
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from engine.contract.clock import Clock
 from engine.contract.progress import Asks
 from engine.contract.route import Permissions as Mode
 from engine.contract.route import Route
-from engine.execution.speak import say
+from engine.execution.speak import pause_silence, say
 from engine.runtime.facts import held_scope
 from engine.runtime.places import spoken_to
 from engine.runtime.questions import Permission, read_permission
@@ -80,9 +81,11 @@ class Permissions:
         with self._database.transaction() as tx:
             approvals.withdraw_one(tx, asked.id, self._clock.now_ms())
             _drop_notice(tx, run.id)
+        self.pause(run)
 
     def decide(self, tx: Connection, asked: approvals.Approval, approve: bool, now_ms: int) -> Permission:
-        """The operator's word on an open question, which `tell` has to follow. Raises Refused when it is not open."""
+        """The operator's word on an open question, which `tell` has to follow once it is committed. Raises Refused when
+        it is not open."""
         run = runs.get(tx, asked.run_id)
         if not run.live:
             raise Refused(f"run {run.id} has ended ({run.outcome}): nobody waits for this any more")
@@ -102,11 +105,13 @@ class Permissions:
             await asyncio.sleep(RETRY_S)
 
     async def tell(self) -> None:
-        """Tell the programs what was decided and not told yet. One that cannot be told now is told later."""
+        """Tell the programs what was decided and not told yet. One that cannot be told now is told later; a decision
+        that was not written after all is none."""
         for approval_id in sorted(self._untold):
             asked = approvals.get(self._database.connection, approval_id)
             run = runs.get(self._database.connection, asked.run_id)
-            if not run.live or await self._told(run, asked):
+            decided = asked.state in ("approved", "denied")
+            if not run.live or not decided or await self._told(run, asked):
                 self._untold.discard(approval_id)
 
     async def _told(self, run: runs.Run, asked: approvals.Approval) -> bool:
@@ -123,7 +128,16 @@ class Permissions:
             self._say(run, "trouble", f"run {run.id}: {error}; it is tried again")
             return False
         await asyncio.to_thread(self._mark(asked).touch, 0o600)
+        self._untold.discard(asked.id)
+        self.pause(run)
         return True
+
+    def pause(self, run: runs.Run) -> None:
+        """Have its silence not count while it waits for the operator's word."""
+        asked = approvals.permissions(self._database.connection, run.id)
+        waits = any(one.state == "open" or one.id in self._untold for one in asked)
+        with contextlib.suppress(OSError):  # its folder may be gone
+            pause_silence(spoken_to(self._home, run), waits)
 
     def _mark(self, asked: approvals.Approval) -> Path:
         return self._home.run_folder(asked.run_id) / f"answered-{asked.id}"
@@ -146,6 +160,7 @@ class Permissions:
             text = f"{run.agent} asks: {_short(asks)}"
             events.add(tx, now_ms, "asks", text, run_id=run.id, session_id=run.session_id, job=run.job)
             events.raise_notice(tx, events.Notice(notice_key(run.id), "warning", f"run {run.id}, {text}", now_ms))
+        self.pause(run)
 
     def _writes(self, run: runs.Run) -> list[HeldScope]:
         live = claims.live(self._database.connection)

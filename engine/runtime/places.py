@@ -41,6 +41,14 @@ def start_of(home: Home, run: runs.Run) -> int:
         return 0
 
 
+def told_ms(home: Home, run: runs.Run) -> int | None:
+    """When it was about to be told what to do in a program that is held; None when that is not known."""
+    try:
+        return (home.run_folder(run.id) / POINTER).stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def point_to(folder: Path, client: Path, offset: int) -> None:
     """Leave the pointer in the folder of a run. Raises OSError."""
     write_private(folder / POINTER, f"{client}\n{offset}\n".encode())

@@ -19,6 +19,7 @@ from engine.scopes.reach import Mode, Scope
 from engine.scopes.scope import resolve_scope
 from state.errors import Refused
 from state.home import Home
+from state.spool import OWN
 
 TMP = "tmp"
 """In the folder of a run, its own to write; gone when the run is settled."""
@@ -162,7 +163,7 @@ def _nearest(folder: str, tail: Sequence[str]) -> tuple[str, bool]:
     for place, segment in enumerate(tail):
         if segment == GLOBSTAR and place + 1 == len(tail):
             return here, True
-        name = _literal(segment)
+        name = literal(segment)
         below = f"{here.rstrip('/')}/{name}"
         if name is None or os.path.islink(below) or not os.path.lexists(below):  # noqa: PTH114
             return here, False
@@ -170,7 +171,7 @@ def _nearest(folder: str, tail: Sequence[str]) -> tuple[str, bool]:
     return here, True
 
 
-def _literal(segment: str) -> str | None:
+def literal(segment: str) -> str | None:
     """The one name that it matches; None for a wildcard."""
     plain = _QUOTED.sub(r"\1", segment)
     return None if _WILD.search(_QUOTED.sub("", segment)) else plain
@@ -184,7 +185,7 @@ def _rules(home: Home, route: Route, workspace: Path, needs: Needs) -> SandboxRu
         str(needs.folder / USAGE_FILE),
         needs.agent_state,
         *_states((*needs.launch.state_paths, *needs.own_state)),
-        *(_spool(home) if route.read == "open" else ()),
+        *_spool(home, needs.folder),
         *((SHARED_MEMORY,) if Path(SHARED_MEMORY).is_dir() else ()),
     )
     if route.read == "open":
@@ -228,11 +229,10 @@ def _states(paths: Iterable[str]) -> Iterator[str]:
             yield str(path)
 
 
-def _spool(home: Home) -> tuple[str, ...]:
-    """Where a run leaves an order of its own, as `qd spawn` in it does. Whoever can leave an order can have done all
-    that a console can; a run that reads strictly cannot."""
-    places = (home.orders, home.previews, home.consoles, home.bell)
-    return tuple(str(place) for place in places if place.exists())
+def _spool(home: Home, folder: Path) -> tuple[str, ...]:
+    """Where a run leaves an order of its own, as `qd spawn` in it does, and by what it says so. Not the spool of
+    consoles: whoever can leave an order there can have done all that a console can."""
+    return tuple(str(place) for place in (folder / OWN, home.bell) if place.exists())
 
 
 def _lies_in(path: str, folder: str) -> bool:

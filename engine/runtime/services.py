@@ -25,12 +25,13 @@ MOST_BYTES = 64 * 1024
 
 
 def service_of(adapter_name: str, agent: Agent, config: Config) -> Service:
-    """As the agent says, else its adapter."""
-    declared = config.adapter.get(adapter_name, AdapterDefaults())
+    """As the agent says, else its adapter. What an agent says holds for its own adapter only: a model may name another,
+    who must neither get its key nor be sought at its server."""
+    declared, own = config.adapter.get(adapter_name, AdapterDefaults()), adapter_name == agent.adapter
     return Service(
-        program=_expanded(declared.program),
-        home=_expanded(agent.home),
-        base_url=agent.base_url or declared.base_url,
+        program=expanded(declared.program),
+        home=expanded(agent.home if own else None),
+        base_url=(agent.base_url if own else None) or declared.base_url,
         api=declared.api,
         idle_s=seconds(declared.idle),
         key_known=key_of(adapter_name, agent, config) is not None,
@@ -39,7 +40,9 @@ def service_of(adapter_name: str, agent: Agent, config: Config) -> Service:
 
 def key_of(adapter_name: str, agent: Agent, config: Config) -> str | None:
     """The reference to the key of its runs; None when there is none, or the program finds one itself."""
-    declared = agent.key or config.adapter.get(adapter_name, AdapterDefaults()).key
+    declared = config.adapter.get(adapter_name, AdapterDefaults()).key
+    if adapter_name == agent.adapter and agent.key is not None:
+        return agent.key
     if declared is not None:
         return declared
     usual = adapter(adapter_name).key_env
@@ -63,7 +66,13 @@ def references_of(adapter_name: str, agent: Agent, config: Config) -> dict[str, 
 
 def handed(adapter_name: str, agent: Agent, config: Config) -> Handed:
     """Looked up now. Raises Refused."""
-    values = {name: look_up(reference) for name, reference in references_of(adapter_name, agent, config).items()}
+    values = {}
+    for name, reference in references_of(adapter_name, agent, config).items():
+        try:
+            values[name] = look_up(reference)
+        except Refused as error:
+            why = _said(name, reference, str(error), adapter_name, agent, config)
+            raise Refused(why, error.fix) from error
     telling = [os.environ[name] for name in agent.env if name in os.environ and _TELLING.search(name)]
     return Handed(values, (*values.values(), *telling))
 
@@ -74,8 +83,18 @@ def unresolved(adapter_name: str, agent: Agent, config: Config) -> tuple[str, st
     for name, reference in references_of(adapter_name, agent, config).items():
         why, fix = missing(reference)
         if why:
-            return f"{name}: {why}", fix
+            return _said(name, reference, why, adapter_name, agent, config), fix
     return "", ""
+
+
+def _said(name: str, reference: str, why: str, adapter_name: str, agent: Agent, config: Config) -> str:
+    """What is wrong with the reference for this variable, and where that is declared."""
+    secret, kind = name in agent.secrets, reference.partition(":")[0]
+    if kind == "env" and not secret:
+        return f"its key is {reference}, which is not set in the engine's environment"
+    own = secret or (adapter_name == agent.adapter and agent.key is not None)
+    whose = next((f"[agent.{one}]" for one, entry in config.agents.items() if entry is agent), "its agent")
+    return f"{name} ({kind}: in {whose if own else f'[adapter.{adapter_name}]'}): {why}"
 
 
 def missing(reference: str) -> tuple[str, str]:
@@ -149,12 +168,13 @@ def _from_command(command: str) -> str:
             ["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"the command for a key did not answer: {type(error).__name__}", "try it in a shell") from error
+        raise Refused(f"the command did not answer: {type(error).__name__}", "try it in a shell") from None
     value = done.stdout.decode(errors="replace").strip()
     if done.returncode != 0 or not value:
-        raise Refused(f"the command for a key exited with code {done.returncode} and no answer", "try it in a shell")
+        answer = "" if value else " and no answer"
+        raise Refused(f"the command exited with code {done.returncode}{answer}", "try it in a shell")
     return value[:MOST_BYTES]
 
 
-def _expanded(folder: str | None) -> str | None:
+def expanded(folder: str | None) -> str | None:
     return None if folder is None else str(Path(folder).expanduser())

@@ -105,7 +105,8 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     Where the client keeps a log, its rows are the run's usage: what the run's own output told is not booked beside
     them, and gives way when they come later.
     """
-    if outcome == "could_not_start" or run.generation_id is None:
+    unstarted = outcome == "could_not_start" or (outcome == "cancelled" and run.started_ms is None)
+    if unstarted or run.generation_id is None:
         return
     runs.note_raw_usage(tx, run.id, result.raw_usage if result else None)
     if run_usage.logged_tokens(tx, run.id) is not None or is_attached(run):

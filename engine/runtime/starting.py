@@ -22,14 +22,14 @@ from engine.execution.start import start_keeper
 from engine.runtime import redaction
 from engine.runtime.sandboxing import TMP, Needs, confine, is_contained
 from engine.runtime.services import handed
-from state import runs
+from state import runs, spool
 from state.errors import Refused, StateError
 from state.files import write_private
 from state.home import Home
 
 SHARED_ENV = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "QUARTERDECK_HOME")
 """What every child may see of the engine's environment; an agent's `env` adds to it."""
-RUN = "QUARTERDECK_RUN"
+RUN = spool.RUN
 TMP_ENV = ("TMPDIR", "TMP", "TEMP")
 OWN_ENV = (RUN, KEY, PLACE, *TMP_ENV)
 """What no agent's `env` or `secrets` can say otherwise."""
@@ -57,7 +57,7 @@ def start(home: Home, run: runs.Run, request: AdapterRequest, config: Config) ->
         cwd=run.workspace,
         env=env,
         timeout_s=run.timeout_s or config.timeout_max_s,
-        grace_s=_grace_s(run, config),
+        grace_s=_grace_s(run, config) / (2 if request.held else 1),  # the first half is for leaving its turn
         output_cap=launch.output_cap,
         silence_s=route.silence_s,
         input_open=launch.input_open,
@@ -84,7 +84,8 @@ def _make(folder: Path, launch: Launch) -> None:
     if folder.exists():  # the attempt before this one, or a half start of an engine that died
         shutil.rmtree(folder)
     folder.mkdir(mode=0o700)
-    (folder / TMP).mkdir(mode=0o700)
+    for name in (TMP, spool.OWN):
+        (folder / name).mkdir(mode=0o700)
     write_private(folder / USAGE_FILE, b"")  # it may be written, its folder may not
     for name, text in launch.files.items():
         if "/" in name or name in ("", ".", ".."):

@@ -7,14 +7,14 @@ beside it.
 """
 
 import json
-import subprocess
 import sys
 
 import pytest
 
 from engine.adapters.claude_code import CHARS_PER_TOKEN, ClaudeCodeAdapter
 from engine.config.routed import SHIPPED
-from engine.contract.launch import AdapterRequest, Part, Prompt, Service, Wanted
+from engine.contract.launch import Service
+from tests.bench.first_request import MCP, measured
 from tests.modelserver import ModelServer, clean_env, client
 
 MODELS = ("claude-sonnet-5-5", "claude-haiku-5-5")
@@ -22,21 +22,6 @@ FOUR = ("Read", "Edit", "Write", "Bash")
 KEEPS = ("settings", "instructions", "memory", "mcp", "skills", "system")
 DECLARED = {"research": ("Read", "WebSearch", "WebFetch"), "decision": ("Read",), "subagent": FOUR, "chat": FOUR}
 """Tools as an operator would name them, where the task type names none."""
-MCP = """\
-import json, sys
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "id" not in asked:
-        continue
-    tool = {"name": "look_up", "description": "Looks a word up. " * 10, "inputSchema": {"type": "object"}}
-    results = {
-        "initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
-                       "serverInfo": {"name": "words", "version": "1"}},
-        "tools/list": {"tools": [tool]},
-    }
-    answer = {"jsonrpc": "2.0", "id": asked["id"], "result": results.get(asked["method"], {})}
-    print(json.dumps(answer), flush=True)
-"""
 
 
 @pytest.fixture
@@ -61,44 +46,11 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def request(home, model, tools, keep):
-    return AdapterRequest(
-        prompt=Prompt((Part("task", "task", "hi", 1, "", False),)),
-        workspace=str(home / "work"),
-        argv=(),
-        argv_resume=(),
-        model=model,
-        tools=tools,
-        provider_id=None,
-        resume=False,
-        agent_state=str(home / "state"),
-        can_write=(),
-        output_limit_tokens=400,
-        run_folder=str(home / "run"),
-        service=Service(program=str(client("claude")), key_known=True),
-        keep=keep,
-    )
-
-
 def first_chars(server, home, model, tools, keep):
-    """Characters of the first request, and what the adapter expects, our prompt apart."""
-    (home / "run").mkdir(exist_ok=True)
     env = clean_env(home, client("claude").parent, server, "claude")
-    asked = request(home, model, tools, keep)
-    launch = ClaudeCodeAdapter().launch(asked)
-    for name, text in launch.files.items():
-        (home / "run" / name).write_text(text)
-    before = len(server.calls)
-    subprocess.run(
-        launch.argv,
-        env=env | launch.env,
-        cwd=home / "work",
-        input=launch.stdin.encode(),
-        capture_output=True,
-        check=True,
-    )
-    wanted = Wanted(asked.workspace, asked.service, model, tools, keep)
-    return server.calls[before].total_chars, ClaudeCodeAdapter().overhead_tokens(wanted) * CHARS_PER_TOKEN
+    service = Service(program=str(client("claude")), key_known=True)
+    told = {"service": service, "model": model, "tools": tools, "keep": keep}
+    return measured(ClaudeCodeAdapter(), CHARS_PER_TOKEN, server, home, env, told)
 
 
 def test_first_request_by_task_type(home, capsys):

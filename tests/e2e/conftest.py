@@ -2,15 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.e2e.terminal import Terminal
+from tests.modelserver import ModelServer
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -136,3 +140,26 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path / "home")
     yield made
     made.close()
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+@pytest.fixture
+def open_console(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Callable[..., Terminal]]:
+    """Opens consoles on the desk; each is a terminal of its own."""
+    if shutil.which("tmux") is None:
+        pytest.skip("needs tmux, which .ci/run installs")
+    terminals: list[Terminal] = []
+
+    def opened(size: tuple[int, int] = (120, 34), argv: Sequence[str] | None = None) -> Terminal:
+        name = f"qd-{os.getpid()}-{len(terminals)}-{abs(hash(request.node.name)) % 10_000}"
+        terminals.append(Terminal(name, argv or desk.argv, desk.env, str(desk.workspace), size))
+        return terminals[-1]
+
+    yield opened
+    for terminal in terminals:
+        terminal.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.modelserver import ModelServer, clean_env, client
+from tests.modelserver import clean_env, client
 
 CONFIG = """\
 [limits]
@@ -24,12 +24,6 @@ env = {names}
 keep = []
 tools = ["Read", "Write", "Bash"]
 """
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture

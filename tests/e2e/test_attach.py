@@ -2,44 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
 
 import pytest
 
 from tests.e2e import test_codex
 from tests.e2e.test_claude_code import PARTS, cost, prepare, run
-from tests.modelserver import ModelServer
 from tests.modelserver.clients import CLAUDE_OPT_OUTS, DUMMY_KEY
-
-
-@pytest.fixture
-def open_console(desk, request):
-    """Opens consoles on the desk; each is a terminal of its own."""
-    if shutil.which("tmux") is None:
-        pytest.skip("needs tmux, which .ci/run installs")
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    spec = spec_from_file_location("terminal", Path(__file__).with_name("terminal.py"))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    terminals = []
-
-    def opened(size=(120, 34), argv=None):
-        name = f"qd-{os.getpid()}-{len(terminals)}-{abs(hash(request.node.name)) % 10_000}"
-        terminals.append(module.Terminal(name, argv or desk.argv, desk.env, str(desk.workspace), size))
-        return terminals[-1]
-
-    yield opened
-    for terminal in terminals:
-        terminal.close()
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture

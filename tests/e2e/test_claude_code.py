@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.modelserver import ModelServer, clean_env, client, refused_url
+from tests.modelserver import clean_env, client, refused_url
 
 MODEL = "claude-sonnet-5-5"
 CONFIG = """\
@@ -42,12 +42,6 @@ secrets = {{ ANTHROPIC_BASE_URL = "cmd:echo {refused}" }}
 window = "day"
 tokens = 1000000
 """
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from engine.contract.outcome import KeeperJob, SandboxRules
 from engine.execution.follow import wait_for_end
 from engine.execution.landlock import abi
 from engine.execution.start import start_keeper
-from tests.modelserver import ModelServer, clean_env, client, refused_url
+from tests.modelserver import clean_env, client, refused_url
 
 MODEL = "gpt-6.1-sol"
 CONFIG = """\
@@ -37,12 +37,6 @@ env = ["MOCK_KEY"]
 window = "day"
 tokens = 1000000
 """
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture

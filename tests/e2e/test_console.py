@@ -4,36 +4,12 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import time
 
 import pytest
 
 CLAUDE_LOG = ".claude/projects/-home-op-work/11111111-2222-4333-8444-000000000001.jsonl"
-
-
-@pytest.fixture
-def open_console(desk, request):
-    """Opens consoles on the desk; each is a terminal of its own."""
-    if shutil.which("tmux") is None:
-        pytest.skip("needs tmux, which .ci/run installs")
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    spec = spec_from_file_location("terminal", Path(__file__).with_name("terminal.py"))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    terminals = []
-
-    def opened(size=(120, 34), argv=None):
-        name = f"qd-{os.getpid()}-{len(terminals)}-{abs(hash(request.node.name)) % 10_000}"
-        terminals.append(module.Terminal(name, argv or desk.argv, desk.env, str(desk.workspace), size))
-        return terminals[-1]
-
-    yield opened
-    for terminal in terminals:
-        terminal.close()
 
 
 def test_an_empty_home_opens_on_four_panes_that_say_what_they_are_and_how_to_fill_them(open_console):

@@ -137,3 +137,75 @@ def test_a_server_answers_or_does_not(desk):
 def test_what_the_kernel_can_do_is_told(desk):
     findings = {one["name"]: one["level"] for one in desk.json("doctor")["findings"]}
     assert {"landlock", "bwrap", "cgroup", "pidfd"} <= findings.keys()
+
+
+def test_a_program_below_the_home_is_found(desk):
+    program = desk.home / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 2.1.329\n")
+    program.chmod(0o755)
+    desk.configure("[adapter.claude_code]\nprogram = '~/bin/claude'\n")
+    (found,) = [one for one in desk.json("doctor")["findings"] if one["name"] == "adapter claude_code"]
+    assert found["text"].startswith(f"{program} 2.1.329;")
+
+
+def test_the_file_itself_is_looked_at_where_it_is_good(desk):
+    """Nobody has told the engine of it yet; while it is broken, what was good before is looked at."""
+    desk.configure("[agent.old]\nadapter = 'acp'\nargv = ['no-such-old']\n")
+    desk.json("run", "--", "true")
+    desk.json("engine", "stop")
+    desk.configure("[agent.new]\nadapter = 'acp'\nargv = ['no-such-new']\n")
+    assert (found(desk, "agent old", 1), found(desk, "agent new", 1)[0][0]) == ([], "problem")
+    desk.configure("[agent.new\n")
+    assert (found(desk, "agent old", 1)[0][0], found(desk, "agent new", 1)) == ("problem", [])
+
+
+def test_a_server_that_does_not_answer_is_told_to_those_whom_it_hinders(desk):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        gone = "[agent.gone]\nadapter = 'anthropic'\nbase_url = 'http://127.0.0.1:2'\n"
+        desk.configure(
+            f"[adapter.anthropic]\nbase_url = '{url}'\n[agent.chat]\nadapter = 'anthropic'\n{gone}"
+            "[agent.other]\nadapter = 'ollama'\nmodel = 'anthropic/x'\nbase_url = 'http://127.0.0.1:3'\n"
+        )
+        findings = desk.json("doctor", code=1)["findings"]
+    told = [one for one in findings if one["name"] == "adapter anthropic"]
+    assert [(one["level"], one["text"]) for one in told] == [
+        ("problem", "http://127.0.0.1:2 does not answer within 1 s, which gone needs")
+    ]
+    assert told[0]["fix"] == "start it, or correct base_url in [agent.gone]"
+
+
+def test_a_key_that_is_missing_is_told_to_those_who_need_it(desk):
+    desk.env["ANTHROPIC_API_KEY"] = "sk-canary"
+    desk.configure(
+        "[agent.good]\nadapter = 'anthropic'\n[agent.bad]\nadapter = 'anthropic'\nkey = 'env:NOPE_KEY'\n"
+        "[agent.other]\nadapter = 'ollama'\nmodel = 'anthropic/x'\nkey = 'env:NO_OTHER'\n"
+    )
+    ((level, text),) = found(desk, "adapter anthropic", 1)
+    assert (level, text.startswith("NOPE_KEY is not set"), text.endswith(", which bad needs")) == (
+        "problem",
+        True,
+        True,
+    )
+
+
+PROVIDER = 'model_provider = "mine"\n[model_providers.mine]\nenv_key = "MY_KEY"\n'
+
+
+def test_the_key_of_a_provider_of_codex_is_one(desk):
+    place(desk, "codex", "0.169.0")
+    settings = desk.home / ".codex" / "config.toml"
+    settings.parent.mkdir()
+    settings.write_text(PROVIDER)
+    desk.configure("[agent.coder]\nadapter = 'codex'\nenv = ['MY_KEY']\n")
+    level, text = one(desk, "adapter codex")
+    assert (level, "MY_KEY, which" in text, "MY_KEY is not set" in text) == ("note", True, True)
+    desk.env["MY_KEY"] = "sk-canary"
+    level, text = one(desk, "adapter codex")
+    assert (level, text.endswith(f"its key is MY_KEY, which {settings} names")) == ("ok", True)
+    desk.configure("[agent.coder]\nadapter = 'codex'\n")
+    (told,) = [one for one in desk.json("doctor")["findings"] if one["name"] == "adapter codex"]
+    assert (told["level"], told["fix"]) == ("note", 'say env = ["MY_KEY"] in [agent.coder]')
+    settings.write_text('model_provider = "built-in"\n')
+    assert "no key and no login found" in one(desk, "adapter codex")[1]

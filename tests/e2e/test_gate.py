@@ -227,5 +227,7 @@ def test_a_run_is_readable_at_eighty_columns(bench):
     code, text, _ = bench.run("spawn", "--inject", name, "--can-write", name)
     assert code == 0
     assert max(map(len, text.splitlines())) <= 80
+    text = bench.run("run", "show", "1")[1]
+    assert max(map(len, text.splitlines())) <= 80
     for said in ("expected ", "used ", "everything", "by spawn: ", "over its limit"):
         assert said in text

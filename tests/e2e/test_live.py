@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.modelserver import ModelServer, clean_env, client, refused_url
+from tests.modelserver import clean_env, client, refused_url
 
 CONFIG = """\
 [limits]
@@ -32,12 +32,6 @@ keep = []
 """
 MAKES = "sh -c 'echo hi > made'"
 PARTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture
@@ -183,3 +177,32 @@ def test_a_turn_in_flight_survives_the_engine(coder, server, ended, wait_until):
     assert (shown["outcome"], shown["text"]) == ("succeeded", "two")
     assert run(coder, "three [[say:three]]", "--task-type", "chat")["text"] == "three"
     assert keepers(coder) == [1, other["run"]], "by the same program"
+
+
+LONG = tool("Bash", command="sleep 60", run_in_background=True, description="a server")
+SLOW = "[[slow:300]] [[say:two, said slowly, for longer than the grace and some more]]"
+BASH = ("--keep", "skills", "--tools", "Bash")
+"""With nothing kept, it knows no tasks in the background."""
+MAY = (*BASH, "--permissions", "allow")
+
+
+@pytest.mark.parametrize("words", [("--task-type", "chat", *MAY), (*BASH, "--permissions", "ask")])
+def test_every_run_gets_its_own_answer_after_one_that_was_ended_with_a_task(coder, server, ended, wait_until, words):
+    """Resumed, the client first takes note of that, and says so as if it had answered."""
+    first = started(coder, f"one {LONG} {tool('Bash', command='sleep 60', description='work')}", *MAY)
+    output = coder.state / "runs" / str(first) / "stdout.log"
+    wait_until(lambda: output.exists() and "task_started" in output.read_text(), "its server is started")
+    coder.json("run", "stop", str(first))
+    assert ended(first)["outcome"] == "cancelled"
+    seen = len(server.calls)
+    shown = [run(coder, task, *words) for task in (SLOW, "[[say:three]]")]
+    assert [one["text"].partition(",")[0] for one in shown] == ["two", "three"]
+    assert [(one["outcome"], one["exit_code"] or 0) for one in shown] == [("succeeded", 0)] * 2
+    assert len(server.calls) == seen + 2
+    assert shown[0]["session"] == coder.json("run", "show", str(first))["session"]
+
+
+def test_a_turn_that_starts_a_server_is_over_with_its_answer(coder):
+    shown = run(coder, f"start it {LONG} [[say:started]]", "--task-type", "chat", *MAY)
+    assert (shown["outcome"], shown["text"]) == ("succeeded", "started")
+    assert shown["duration_s"] < 30, "it is not waited for"

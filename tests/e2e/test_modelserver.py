@@ -21,12 +21,6 @@ PATIENCE_S = 60
 WIRES = ("/v1/messages", "/v1/responses", "/v1/chat/completions", "/api/chat")
 
 
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
-
-
 def exchange(server, path, body=None):
     """Status, headers and the whole answer."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)) as connection:

@@ -9,17 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.modelserver import ModelServer, clean_env, client
+from tests.modelserver import clean_env, client
 from tests.modelserver.isolated import prefix
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture

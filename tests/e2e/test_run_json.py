@@ -10,6 +10,7 @@ def test_a_program_is_run_and_told_in_one_object(desk):
     run = desk.json(*words, "--", "sh", "-c", "echo out; echo err >&2; exit 3", code=1)
     assert (run["outcome"], run["exit_code"], run["signal"]) == ("failed", 3, None)
     assert (run["stdout"], run["truncated"], run["escalated"], run["leaked"]) == ("out\n", False, False, 0)
+    assert (run["stderr"], run["stderr_truncated"]) == ("err\n", False)
 
     run = desk.json(*words, "--", "sh", "-c", "kill -SEGV $$", code=1)
     assert (run["outcome"], run["exit_code"], run["signal"]) == ("crashed", None, 11)
@@ -29,7 +30,7 @@ def test_a_program_is_run_and_told_in_one_object(desk):
     assert len(run["stdout"]) < 70_000
 
     run = desk.json(*words, "--", "no-such-program", code=1)
-    nothing = ("exit_code", "signal", "escalated", "leaked", "stdout", "truncated", "duration_s")
+    nothing = ("exit_code", "signal", "escalated", "leaked", "stdout", "truncated", "stderr", "duration_s")
     assert run["outcome"] == "refused"
     assert {name: run[name] for name in nothing} == dict.fromkeys(nothing)
 
@@ -80,3 +81,29 @@ def test_a_job_is_declared_with_the_same_options(desk):
         'fallback = ["digest"]',
     ):
         assert line in text
+
+
+def test_an_answer_is_told_with_one_line_and_followed_once(desk):
+    code, out, err = desk.run("run", "--", "echo", "an answer")
+    assert (code, err) == (0, "")
+    answer, line = out.rstrip().rsplit("\n\n", 1)
+    assert answer.rpartition("\n")[2] == "an answer"
+    assert line.startswith("run 1  command  succeeded in ")
+    assert line.endswith("; qd run show 1")
+    desk.run("run", "--detach", "--", "sh", "-c", "sleep 0.3; echo an answer")
+    code, out, _ = desk.run("run", "show", "2", "--follow")
+    assert (code, out.count("\nan answer\n") + out.startswith("an answer\n")) == (0, 1)
+
+
+def test_what_went_wrong_is_said_where_it_went_wrong(desk):
+    code, out, _ = desk.run("run", "--", "sh", "-c", "echo half; echo no such pump >&2; exit 3")
+    assert code == 1
+    assert "on its standard error:\n  no such pump\n" in out
+    assert "run 1  command  failed in " in out
+
+
+def test_a_number_is_not_run(desk):
+    code, out, err = desk.run("run", "49")
+    assert (code, out) == (2, "")
+    assert "did you mean: qd run show 49?" in err
+    assert not (desk.state / "orders").exists()

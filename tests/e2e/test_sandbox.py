@@ -72,7 +72,7 @@ def test_a_sandbox_that_is_off_leaves_it_to_the_check_afterwards(desk, kept):
 STRICT = '[agent.strict]\nadapter = "command"\nargv = ["true"]\nread = "strict"\n'
 
 
-def test_a_strict_reader_reads_its_workspace_alone_and_leaves_no_order(desk):
+def test_a_strict_reader_reads_its_workspace_alone_and_has_no_qd(desk):
     desk.configure(STRICT)
     desk.write("a.md", "mine")
     (desk.home / ".ssh").mkdir(mode=0o700)

@@ -204,3 +204,11 @@ def test_a_real_claude_is_talked_to(desk):
         second = desk.json("run", "list")["runs"][0]
         assert (second["session"], second["model"]) == (first["session"], "claude-sonnet-5-5")
         assert [one["state"] for one in second["asked"]] == ["approved"]
+
+
+def test_a_session_of_programs_cannot_be_spoken_to(desk):
+    session = desk.json("run", "--", "true")["session"]
+    code, out, err = desk.run("say", str(session), "and now?")
+    assert (code, out) == (1, "")
+    assert "agent 'command' has no program of its own that could answer" in err
+    assert f"qd say {session} --agent NAME" in err

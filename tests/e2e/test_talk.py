@@ -1,41 +1,8 @@
 """Talking with the real Claude Code from the console: answers stream, questions are put, turns are left."""
 
-import os
-import shutil
-
 import pytest
 
 from tests.e2e.test_claude_code import prepare, run, tool
-from tests.modelserver import ModelServer
-
-
-@pytest.fixture
-def open_console(desk, request):
-    """Opens consoles on the desk; each is a terminal of its own."""
-    if shutil.which("tmux") is None:
-        pytest.skip("needs tmux, which .ci/run installs")
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    spec = spec_from_file_location("terminal", Path(__file__).with_name("terminal.py"))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    terminals = []
-
-    def opened(size=(120, 34), argv=None):
-        name = f"qd-{os.getpid()}-{len(terminals)}-{abs(hash(request.node.name)) % 10_000}"
-        terminals.append(module.Terminal(name, argv or desk.argv, desk.env, str(desk.workspace), size))
-        return terminals[-1]
-
-    yield opened
-    for terminal in terminals:
-        terminal.close()
-
-
-@pytest.fixture
-def server():
-    with ModelServer() as running:
-        yield running
 
 
 @pytest.fixture
@@ -100,7 +67,7 @@ def test_what_it_asks_is_answered_where_it_is_asked(talked, open_console, wait_u
 
 
 def test_the_page_of_a_live_run_shows_what_it_says_and_then_how_it_was_held(talked, open_console):
-    console = open_console()
+    console = open_console((120, 60))
     console.wait_for("engine up", "turn [[say")
     task = "more [[slow:300]][[say:one two three four five six seven eight]]"
     talked.json("run", "--agent", "coder", "--detach", "--task", task)

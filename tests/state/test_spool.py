@@ -1,5 +1,6 @@
 """Does an order arrive as it was given, oldest first, once, and does a broken file stop nobody?"""
 
+import os
 import sqlite3
 import stat
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from state import events, spool
+from state.errors import Refused
 
 
 @pytest.fixture
@@ -72,6 +74,123 @@ def test_answers_are_forgotten_by_age(house):
             spool.store_answer(tx, order, at_ms, True, {})
         spool.forget_before(tx, 100)
     assert [bool(spool.answer_of(house.connection, order.id)) for order in orders] == [False, True, True]
+
+
+@pytest.fixture
+def own(home):
+    """The spool of run 7."""
+    folder = spool.own_folder(home, 7)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _content(order_id, **changes):
+    order = {"id": order_id, "kind": "run", "body": {}, "created_ms": 1, "expires_ms": 2}
+    return msgspec.json.encode(order | changes)
+
+
+NAME = "00000000000000000001-0123abcd-7"
+
+
+def test_what_a_run_orders_lies_in_its_own_spool(home, own):
+    ids = [spool.put(home, "run", {"n": number}, run_id=7) for number in range(3)]
+    orders, bad = spool.left_by_run(home, 7)
+    assert ([order.id for order in orders], bad) == (ids, [])
+    assert {stat.S_IMODE(path.stat().st_mode) for path in own.iterdir()} == {0o600}
+    assert spool.pending(home) == ([], [])
+    assert spool.left_by_run(home, 8) == ([], [])
+    spool.remove(home, ids[0], 7)
+    spool.remove(home, ids[0], 7)
+    assert [order.id for order in spool.left_by_run(home, 7)[0]] == ids[1:]
+    spool.drop_own(home, 7)
+    spool.drop_own(home, 8)
+    assert list(own.iterdir()) == []
+
+
+def test_no_order_of_a_run_is_called_like_one_of_a_console_or_of_another_run(home, own):
+    """Its answer would be taken for that of the other one."""
+    others = [spool.put(home, "stop", {}), NAME.removesuffix("-7"), NAME.removesuffix("7") + "8", f"{NAME}-7"]
+    for order_id in others:
+        (own / f"{order_id}.json").write_bytes(_content(order_id))
+    orders, bad = spool.left_by_run(home, 7)
+    assert (orders, len(bad)) == ([], len(others))
+    assert all("its name is not that of an order of run 7" in file.why for file in bad)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.write_bytes(b"{"), "Input data was truncated"),
+        (lambda path: path.write_bytes(b"\xff"), "malformed"),
+        (lambda path: path.write_bytes(b'{"body":' + b"[" * 60_000), "recursion"),
+        (lambda path: path.write_bytes(_content("other")), "its id is not its file name"),
+        (lambda path: path.write_bytes(_content(NAME) + b" " * 70_000), "more than 65,536 bytes"),
+        (lambda path: path.symlink_to(path.with_name("target")), "no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (os.mkfifo, "no regular file"),
+        (lambda path: path.mkdir(), "no regular file"),
+        (lambda path: (path / "in").mkdir(parents=True), "no regular file"),
+    ],
+)
+def test_a_hostile_file_in_the_spool_of_a_run_is_bad_and_harms_nobody(home, own, make, why):
+    target = own.parent / "target"
+    target.write_bytes(_content(NAME))
+    make(own / f"{NAME}.json")
+    good = spool.put(home, "stop", {}, run_id=7)
+    (own / ".being-written").write_bytes(b"")
+    orders, bad = spool.left_by_run(home, 7)
+    assert [order.id for order in orders] == [good]
+    assert [file.path for file in bad] == [f"'{NAME}.json'"]
+    assert why.lower() in bad[0].why.lower()
+    assert target.exists()
+
+
+def test_what_is_no_order_is_taken_out_of_the_spool_of_a_run(home, own):
+    (own / "nonsense\x1b").write_bytes(b"")
+    os.mkfifo(own / f"{NAME}.json")
+    bad = spool.left_by_run(home, 7)[1]
+    assert {file.path for file in bad} == {"'nonsense\\x1b'", f"'{NAME}.json'"}
+    assert spool.left_by_run(home, 7) == ([], [])
+
+
+def test_a_flooded_spool_is_looked_at_a_piece_at_a_time_to_its_end(home, own):
+    for number in range(250):
+        (own / f"{number}.json").write_bytes(b"")
+    looks = [len(spool.left_by_run(home, 7)[1]) for _ in range(4)]
+    assert looks == [100, 100, 50, 0]
+
+
+def test_a_link_in_place_of_the_spool_leads_nowhere(home, own, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_bytes(b"")
+    own.rmdir()
+    own.symlink_to(elsewhere)
+    assert spool.left_by_run(home, 7) == ([], [])
+    spool.drop_own(home, 7)
+    spool.remove(home, "mine", 7)
+    assert (elsewhere / "mine").exists()
+
+
+def test_an_order_that_its_run_has_made_a_folder_of_is_removed_without_a_word(home, own):
+    order_id = spool.put(home, "run", {}, run_id=7)
+    (own / f"{order_id}.json").unlink()
+    (own / f"{order_id}.json" / "in").mkdir(parents=True)
+    spool.remove(home, order_id, 7)
+
+
+def test_a_run_does_not_order_more_than_will_be_read(home, own):
+    with pytest.raises(Refused, match="an order of a run may have 65,536 bytes"):
+        spool.put(home, "run", {"task": "x" * 70_000}, run_id=7)
+    assert list(own.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "run"), [("7", 7), ("", None), ("8", None), ("07", None), ("7/../7", None), ("x", None), ("9" * 19, None)]
+)
+def test_a_process_is_inside_the_run_whose_spool_there_is(home, own, told, run):
+    assert spool.inside(home, {"QUARTERDECK_RUN": told}) == run
+    assert spool.inside(home, {}) is None
 
 
 def _do(house, text, order, *answer):

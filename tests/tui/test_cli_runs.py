@@ -250,7 +250,7 @@ def test_a_run_list_says_what_waits_and_fits(world, monkeypatch):
     run_of(world, summary="a long answer " * 20)
     world.close()
     _, piped, _ = capture(["run", "list"], world.home)
-    monkeypatch.setattr("tui.cli.runs.page", lambda: Page(80, True))
+    monkeypatch.setattr("tui.cli.run_list.page", lambda: Page(80, True))
     _, seen, _ = capture(["run", "list"], world.home)
     assert "waits: slot" in seen
     assert max(map(len, seen.splitlines())) <= 80

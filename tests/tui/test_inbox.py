@@ -233,7 +233,7 @@ def test_a_question_that_cannot_be_read_is_shown_as_stored_and_cannot_be_answere
 def rows_of(world, *raises):
     from state.database import open_reader
     from tui.asked import inbox
-    from tui.views import Reading
+    from tui.reading import Reading
 
     world.question(world.run(waits_for="approval"), asked(1, raises=raises))
     connection = open_reader(world.home)
@@ -298,7 +298,7 @@ def test_all_that_the_run_would_be_given_is_on_the_page(filled):
 def test_what_is_not_said_and_what_is_hostile_reads_plainly(filled, fields, line):
     from state.database import open_reader
     from tui.asked import inbox
-    from tui.views import Reading
+    from tui.reading import Reading
 
     filled.question(filled.run(waits_for="approval"), asked(1, **fields))
     connection = open_reader(filled.home)

@@ -156,7 +156,14 @@ def agent_of(options: argparse.Namespace, config: Config) -> str | None:
     for the gate to route."""
     if options.adapter is not None:
         return _of_adapter(options.adapter, options.agent, options.model, config)
-    if options.agent is not None or options.template is not None or options.argv:
+    if options.agent is None and options.argv:
+        return None
+    return agent_named(options, config)
+
+
+def agent_named(options: argparse.Namespace, config: Config) -> str | None:
+    """The agent that is named, else that of the adapter that the model's name asks for."""
+    if options.agent is not None or options.template is not None:
         return str(options.agent) if options.agent is not None else None
     named = split_model(options.model, "digest")[0]
     return named if named in config.agents and config.agents[named].adapter == named else None

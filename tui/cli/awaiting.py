@@ -10,7 +10,8 @@ from engine.runtime.client import Attachment, Client
 from state import approvals, events, fallbacks, runs
 from state.database import Connection, open_reader
 from state.home import Home
-from tui.cli.run_text import run_words, waiting_words
+from tui.cli.ended_text import ended_words
+from tui.cli.run_text import waiting_words
 from tui.cli.run_view import kept_in_folder, run_view, violated
 from tui.cli.verb import Context, Output
 
@@ -42,7 +43,7 @@ def output_of_run(context: Context, run_id: int) -> Output:
     run = runs.get(connection, run_id) if context.options.detach else wait(context.home, connection, run_id)
     view = run_view(connection, run) | kept_in_folder(context.home, connection, run)
     ok = run.outcome == "succeeded" or (run.open and context.options.detach)
-    return Output(view, run_words(view), ok)
+    return Output(view, ended_words(view), ok)
 
 
 def reader(home: Home) -> Connection:

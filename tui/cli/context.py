@@ -27,7 +27,8 @@ from engine.runtime.composing import Composed, Held, compose_request
 from engine.runtime.counting import counted_by_provider
 from engine.runtime.settings import load_strict, zone_of
 from state.errors import NotFound, UsageError
-from tui.cli.verb import Context, Output, Verb, declared_key, page, table
+from tui.cli.asking import agent_named, names
+from tui.cli.verb import Context, Output, Verb, declared_key, listed, page, table
 from tui.text import plural
 
 _SOURCE_LEAST = 12
@@ -93,6 +94,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spawn", action="store_true", help="as qd spawn asks for it, which a template always is")
     parser.add_argument("--workspace", help="the folder to work in (the job's, the agent's, else this one)")
     parser.add_argument("--task", default="", help="what to do, in words")
+    parser.add_argument("--model", help="which model, as the agent calls it, or ADAPTER/MODEL")
+    parser.add_argument("--inject", action="append", metavar="FILES", help="the only files in it")
+    parser.add_argument("--tools", action="append", metavar="TOOLS", help="the only tools that it may use")
     parser.add_argument(
         "--count", action="store_true", help="ask the provider, too, how many tokens it has (models over HTTP)"
     )
@@ -117,7 +121,10 @@ def _request(context: Context, config: Config) -> RunRequest:
         raise NotFound(*no_such("job", options.job, config.job))
     request = RunRequest(
         workspace="",
-        agent=options.agent,
+        agent=_agent(options, config),
+        model=options.model,
+        inject=listed(options.inject) if options.inject else None,
+        tools=names(options.tools),
         task_type=options.task_type,
         template=options.template,
         params=_params(options.param or []),
@@ -126,6 +133,11 @@ def _request(context: Context, config: Config) -> RunRequest:
         trigger=_trigger(options),
     )
     return msgspec.structs.replace(request, workspace=_workspace(context, config, route(request, config).agent))
+
+
+def _agent(options: argparse.Namespace, config: Config) -> str | None:
+    """As `qd run` finds one; a job has its own."""
+    return options.agent if options.job is not None else agent_named(options, config)
 
 
 def _trigger(options: argparse.Namespace) -> Trigger:

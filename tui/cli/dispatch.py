@@ -3,12 +3,13 @@
 import difflib
 import importlib
 import json
+import shlex
 import sqlite3
 import unicodedata
 
 import msgspec
 
-from state.errors import QuarterdeckError, StateError
+from state.errors import QuarterdeckError, StateError, UsageError
 from state.home import Home
 from tui.cli.commands import COMMANDS, match
 from tui.cli.trouble import is_outside, told
@@ -42,6 +43,7 @@ def run(words: list[str], home: Home) -> Said:
     if {"-h", "--help"} & set(before_dashes(rest)):
         return 0, parser.format_help().rstrip(), ""
     options = parser.parse_args(rest)
+    _check_dashes(parser.prog, getattr(options, "argv", []), rest)
     output = _answer(verb, Context(home, options))
     return (0 if output.ok else 1), _as_json(output.data) if options.json else output.text, ""
 
@@ -58,6 +60,25 @@ def _answer(verb: Verb, context: Context) -> Output:
         raise
     except (sqlite3.Error, OSError) as error:
         raise told(error, context.home) from None
+
+
+def _check_dashes(prog: str, argv: list[str], words: list[str]) -> None:
+    """A program is only run where it stands after `--`: a slip of the fingers is none. Raises UsageError."""
+    stray = argv[: len(argv) - len(words[len(before_dashes(words)) + 1 :])]
+    if not stray:
+        return
+    verbs = [command.words[1] for command in COMMANDS if command.words[0] == "run" and len(command.words) == 2]
+    near = difflib.get_close_matches(stray[0], verbs, n=1, cutoff=0.5)
+    if stray[0].isascii() and stray[0].isdigit():
+        fix = f"did you mean: qd run show {stray[0]}?"
+    elif prog == "qd run" and near and len(stray) == 1:
+        fix = f"did you mean: qd run {near[0]}?"
+    else:
+        fix = f"a program stands after --: {prog} -- {shlex.join(stray)}"
+    raise UsageError(f"{prog}: {stray[0][:_SHOWN]!a} is no option of it", fix)
+
+
+_SHOWN = 30
 
 
 def before_dashes(words: list[str]) -> list[str]:

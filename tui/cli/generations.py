@@ -7,7 +7,7 @@ import msgspec
 
 from engine.contract.clock import iso
 from engine.sessions.reuse import WORDS
-from state import logs, prices, sessions
+from state import logs, prices, responses, sessions
 from state.database import Connection
 from state.sessions import Generation
 from tui.cli.sums import known_cost
@@ -68,18 +68,21 @@ def _windows(connection: Connection) -> dict[str, tuple[int, str]]:
 
 
 def _client(connection: Connection, generation: Generation) -> dict[str, Any] | None:
-    """What the client itself says, less what we booked here and what its log only repeats from other sessions."""
+    """What the client itself says, less what we booked here and what its log only repeats from other sessions. It
+    says so now and then: what was used after that cannot be compared with it."""
     said = logs.client_totals(connection, generation.id)
     if said is None:
         return None
     copied = dict(zip(TOKENS, logs.copied(connection, generation.id), strict=True))
     ours = {name: getattr(generation, name) + copied[name] for name in TOKENS}
+    last = responses.of_generation(connection, generation.id, 1)
+    is_behind = bool(last) and last[0].at_ms > said.at_ms
     return {
         "kind": said.kind,
         "at": iso(said.at_ms),
         **{name: getattr(said, name) for name in TOKENS},
         "cost_microusd": said.cost_microusd,
-        "difference": {name: getattr(said, name) - ours[name] for name in TOKENS},
+        "difference": None if is_behind else {name: getattr(said, name) - ours[name] for name in TOKENS},
     }
 
 
@@ -98,7 +101,7 @@ def remarks(view: dict[str, Any]) -> Iterator[str]:
     """What there is to say about a generation beyond its figures, a line each."""
     if view["context_tokens"] is not None:
         yield f"context {tokens(view['context_tokens'])} tokens{_of_window(view)}"
-    if view["client"] is not None:
+    if view["client"] is not None and view["client"]["difference"] is not None:
         yield _comparison(view)
     for copied in view["copied_from"]:
         yield f"repeats {plural(copied['responses'], 'response')} of session {copied['session']}, counted there"

@@ -20,6 +20,7 @@ from state.home import Home
 MOST_BYTES = 64 * 1024
 """Of a longer output the head and the tail, half of this each."""
 STDOUT = "stdout.log"
+STDERR = "stderr.log"
 _BEGUN = ("running", "ending", "settled")
 _TURNS = 200
 """Runs of a session, the last ones, among which the next turn of a program is looked for."""
@@ -42,6 +43,16 @@ def kept_output(home: Home, connection: Connection, run: runs.Run) -> Kept | Non
             if _is_shared(run):
                 end = min(end, _next_turn(home, connection, run) or end)
             return _read(file, start, max(start, end))
+    except OSError:
+        return None
+
+
+def kept_errors(home: Home, run: runs.Run) -> Kept | None:
+    """Its standard error as text; None where none is kept. Of a program that is held for several runs it is all that
+    this one has put out: no turn has its own."""
+    try:
+        with (spoken_to(home, run) / STDERR).open("rb") as file:
+            return _read(file, 0, os.fstat(file.fileno()).st_size)
     except OSError:
         return None
 

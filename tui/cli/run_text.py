@@ -17,13 +17,16 @@ from tui.text import percent, plural
 
 _SOURCE_LEAST = 12
 """Columns that a shortened source keeps."""
+_LAST_LINES = 10
+"""Of its standard error."""
 
 
-def run_words(view: dict[str, Any], note: str = "") -> str:
-    """A run as `run_view` gives it, with its `text` where that is known, and a note before that."""
-    blocks = [_verdict(view), _ending(view), _expected(view), _receipt(view), _conversation(view), _kin(view), note]
-    text = view.get("text") or ""
-    return "\n\n".join(block for block in (*blocks, _said(text) if text else "") if block)
+def run_words(view: dict[str, Any], note: str = "", *, answered: bool = False) -> str:
+    """A run as `run_view` gives it, with its `text` where that is known, and a note before that. What it did against
+    its scope stands last, where it is seen. `answered`: its text stands above already."""
+    blocks = [_verdict(view), ending_words(view), _expected(view), _receipt(view), _conversation(view), kin_words(view)]
+    after = [last_words(view), note, "" if answered else answer_words(view), violation_words(view)]
+    return "\n\n".join(block for block in (*blocks, *after) if block)
 
 
 def waiting_words(run_id: int, waits_for: str, approval: int | None, why: str) -> str:
@@ -78,26 +81,26 @@ def _asked_for(view: dict[str, Any]) -> str:
     return ", ".join((*parts, *(f"{kind} {name}" for kind, name in told if name)))
 
 
-def _ending(view: dict[str, Any]) -> str:
-    """What it waits for, why it ended, where it was stopped, and what it changed."""
+def ending_words(view: dict[str, Any]) -> str:
+    """What it waits for, why it ended, where it was stopped, and what it changed, but for what violates its scope."""
     lines = []
-    why = view["why"] or ""
+    why = "" if _is_violation(view["why"]) else view["why"] or ""
     if view["waiting"]:
         waiting = view["waiting"]
         lines.append(hung("", waiting_words(view["run"], waiting["for"], waiting["approval"], why)))
         lines.append(f"until {_minute(waiting['until_at'])}; qd run stop {view['run']} withdraws it")
-    elif why and (view["outcome"] != "succeeded" or violated(view) or not view.get("text")):
+    elif why and (view["outcome"] != "succeeded" or not view.get("text")):
         lines.append(hung("", why))
     lines += [hung("", _stopped(at)) for at in view["stopped_at"] or ()]
     lines += [hung("", line) for line in _held(view)]
-    lines += [hung("", line) for line in _changed(view["changes"], why)] if view["changes"] else []
-    return "\n".join(lines)
+    lines += [hung("", changed_words(view))] if view["changes"] and not violated(view) else []
+    return "\n".join(line for line in lines if line)
 
 
 def _held(view: dict[str, Any]) -> list[str]:
     """What held it while it lived, how hard its end was, and what it asked."""
-    told = [f"held to its scope by: {view['sandbox']}"] if view["sandbox"] else []
-    told += [f"asked its model {plural(view['turns'], 'time')}"] if view["turns"] is not None else []
+    told = [held_words(view)] if view["sandbox"] else []
+    told += [f"asked its model {plural(view['turns'], 'time')}"] if view["turns"] else []
     told += ["had to be killed after the grace"] if view["escalated"] else []
     left = "process" if view["leaked"] == 1 else "processes"
     told += [f"{view['leaked']} {left} that it left behind had to be ended"] if view["leaked"] else []
@@ -113,13 +116,51 @@ def _stopped(at: dict[str, Any]) -> str:
     return f"stopped at budget {at['budget']}, {limit} in its window since {_minute(at['window_start_at'])}"
 
 
-def _changed(changes: dict[str, Any], why: str) -> list[str]:
-    """Unless the line before says it; and all who may have done what is outside its scope, where that names a few."""
-    said = changes_words(msgspec.convert(changes, Changes))
-    lines = [] if said in why else [f"violation: {said}" if changes["violations_total"] else said]
-    if changes["violations_total"] and len(changes["beside"]) > NAMED:
+def held_words(view: dict[str, Any]) -> str:
+    """By what, and what of the workspace that left open: there its changes were only compared with its scope."""
+    if view["sandbox"] in _UNHELD:
+        return _UNHELD[view["sandbox"]]
+    said = next((check["why"] for check in view["verdict"]["checks"] if check["name"] == "scope"), "")
+    loose = said.partition(f"enforced by {view['sandbox']}; ")[2]
+    return f"held to its scope by {view['sandbox']}" + (f", but for {loose}" if loose else "")
+
+
+_UNHELD = {
+    "off": "not held to its scope: its sandbox is off",
+    "advisory": "not held to its scope: this kernel has no means to",
+}
+
+
+def changed_words(view: dict[str, Any]) -> str:
+    """What it changed in its workspace."""
+    return changes_words(msgspec.convert(view["changes"], Changes))
+
+
+def _is_violation(why: str | None) -> bool:
+    return (why or "").startswith(_VIOLATION)
+
+
+_VIOLATION = "violation: "
+
+
+def violation_words(view: dict[str, Any]) -> str:
+    """What it did against its scope, said once, and all who may have done it where that names a few."""
+    changes = view["changes"] if view["changes"] and view["changes"]["violations_total"] else None
+    lines = [view["why"]] if _is_violation(view["why"]) else []
+    if changes and changed_words(view) not in (view["why"] or ""):
+        lines.append(_VIOLATION + changed_words(view))
+    if changes and len(changes["beside"]) > NAMED:
         lines.append(f"live beside it, any of which may have made these changes: {', '.join(changes['beside'])}")
-    return lines
+    return "\n".join(hung("", line) for line in lines)
+
+
+def last_words(view: dict[str, Any]) -> str:
+    """The end of its standard error, where the run failed or put nothing else out."""
+    lines = (view.get("stderr") or "").rstrip().splitlines()
+    if not lines or (view["outcome"] == "succeeded" and (view.get("stdout") or "").strip()):
+        return ""
+    left = f"; the last {_LAST_LINES} of {len(lines):,} lines" if len(lines) > _LAST_LINES else ""
+    return "\n".join((f"on its standard error{left}:", *(hung("  ", line) for line in lines[-_LAST_LINES:])))
 
 
 def _minute(at: str | None) -> str:
@@ -129,7 +170,7 @@ def _minute(at: str | None) -> str:
 def _expected(view: dict[str, Any]) -> str:
     lines = [_likely(view["estimate"])] if view["estimate"] else []
     if view["usage"]:
-        lines.append(_used(view["usage"], view["estimate"]))
+        lines.append(_used(view))
     if view.get("usage_unread_bytes"):
         lines.append(f"{view['usage_unread_bytes']:,} bytes at the end of its usage file are not read: it is too large")
     return "\n".join(hung("", line) for line in lines)
@@ -151,19 +192,22 @@ def _likely(cost: dict[str, Any]) -> str:
     return "; ".join(said)
 
 
-def _used(used: dict[str, Any], cost: dict[str, Any] | None) -> str:
-    cached = used["cache_read_tokens"] + used["cache_write_tokens"]
-    parts = [f"used {used['input_tokens']:,} in", f"{used['output_tokens']:,} out"]
-    parts[1:1] = [f"{cached:,} cached"] if cached else []
-    parts += _price(used)
+def _used(view: dict[str, Any]) -> str:
+    used, cost = view["usage"], view["estimate"]
+    parts = [f"used {used['input_tokens']:,} in"]
+    parts += [f"{used['cache_read_tokens']:,} from the cache"] if used["cache_read_tokens"] else []
+    parts += [f"{used['cache_write_tokens']:,} written to the cache"] if used["cache_write_tokens"] else []
+    parts += [f"{used['output_tokens']:,} out"]
+    parts += price_words(view)
     against = f"; {_against(cost['used_tokens'], cost['likely_tokens'])}" if cost and cost["error"] is not None else ""
     return f"{', '.join(parts)} ({used['basis']}, {used['confidence']}){against}"
 
 
-def _price(used: dict[str, Any]) -> list[str]:
+def price_words(view: dict[str, Any]) -> list[str]:
     """Nothing of what is free."""
+    used = view["usage"]
     if used["cost_microusd"] is None:
-        return ["no price"]
+        return ["no price yet" if view["price_pending"] else "no price"]
     if not used["cost_microusd"] and not used["responses_unpriced"]:
         return []
     return [dollars(used["cost_microusd"]) + ("+" if used["responses_unpriced"] else "")]
@@ -254,7 +298,7 @@ def _conversation(view: dict[str, Any]) -> str:
     return WORDS.get(reason, reason) if reason else ""
 
 
-def _kin(view: dict[str, Any]) -> str:
+def kin_words(view: dict[str, Any]) -> str:
     """Whose child it is, what it has spawned, and which run goes on with which."""
     lines = []
     if view["parent"] is not None:
@@ -283,10 +327,11 @@ def successor_words(successor: dict[str, Any]) -> str:
     return f"run {number} goes on with it: {successor['outcome'] or successor['state']} (qd run show {number})"
 
 
-def _said(text: str) -> str:
-    """As it is for a program that reads it; for a terminal without what that would obey."""
-    if not page().short:
-        return text.rstrip()
+def answer_words(view: dict[str, Any]) -> str:
+    """What it answered, as it is for a program that reads it; for a terminal without what that would obey."""
+    text = (view.get("text") or "").rstrip()
+    if not text or not page().short:
+        return text
     from tui.clean import clean
 
-    return "\n".join(clean(line, len(line) + 1) for line in text.rstrip().expandtabs(4).split("\n"))
+    return "\n".join(clean(line, len(line) + 1) for line in text.expandtabs(4).split("\n"))

@@ -8,13 +8,16 @@ from engine.adapters.command import unread_bytes
 from engine.contract.clock import iso
 from engine.contract.outcome import EndRecord
 from engine.runtime.questions import read_permission
-from state import approvals, fallbacks, receipts, responses, runs
+from state import approvals, fallbacks, prices, receipts, responses, runs
 from state.database import Connection
 from state.home import Home
-from tui.cli.output import kept_output
+from tui.cli.output import kept_errors, kept_output
 from tui.cli.raw import metadata, reported
 from tui.cli.sums import booked_view
 from tui.cli.verb import times
+
+_DROPPED = " bytes dropped ...]\n"
+"""What a keeper leaves in the log of which it kept head and tail."""
 
 
 def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
@@ -31,6 +34,7 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "estimate": _estimate(run, usage),
         "receipt": _receipt(connection, run.id),
         "usage": usage,
+        "price_pending": _price_pending(connection, run) if usage and usage["responses_unpriced"] else False,
         "raw": reported(run),
         "changes": _changes(run),
         "waiting": _waiting(connection, run),
@@ -76,12 +80,15 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
 
 def kept_in_folder(home: Home, connection: Connection, run: runs.Run) -> dict[str, Any]:
     """What only the folder of a run knows, as long as that is kept."""
-    kept = kept_output(home, connection, run)
+    kept, errors = kept_output(home, connection, run), kept_errors(home, run)
     end = end_of(run)
+    dropped = bool(end and end.dropped_bytes)
     return {
         "text": result_text(home, run.id),
         "stdout": None if kept is None else kept.text,
-        "truncated": None if kept is None else kept.cut or bool(end and end.dropped_bytes),
+        "truncated": None if kept is None else kept.cut or dropped,
+        "stderr": None if errors is None else errors.text,
+        "stderr_truncated": None if errors is None else errors.cut or (dropped and _DROPPED in errors.text),
         "usage_unread_bytes": unread_bytes(home.run_folder(run.id)),
     }
 
@@ -135,6 +142,12 @@ def _estimate(run: runs.Run, usage: dict[str, Any] | None) -> dict[str, Any] | N
     error = round(abs(told["likely_tokens"] - used) / used, 4) if known else None
     money = usage["cost_microusd"] if usage else None
     return {**told, "used_tokens": used, "used_microusd": money, "error": error}
+
+
+def _price_pending(connection: Connection, run: runs.Run) -> bool:
+    """Whether a price list is still to be asked for what has none."""
+    unpriced = {one.model for one in responses.of_run(connection, run.id) if one.cost_microusd is None}
+    return any(model.asked is None and model.name in unpriced for model in prices.known_models(connection))
 
 
 def _receipt(connection: Connection, run_id: int) -> dict[str, Any] | None:

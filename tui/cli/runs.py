@@ -10,13 +10,13 @@ from engine.runtime.settings import load_strict
 from state import runs
 from state.database import Connection
 from state.errors import EngineUnavailable, NotFound, UsageError
-from tui.cli.amounts import how_many, number
+from tui.cli.amounts import number
 from tui.cli.asking import request_arguments, request_of
 from tui.cli.awaiting import awaited
 from tui.cli.run_text import run_words
 from tui.cli.run_view import kept_in_folder, run_view
 from tui.cli.telling import Teller, follow
-from tui.cli.verb import Context, Output, Verb, fitted, following, local, noted, page, table
+from tui.cli.verb import Context, Output, Verb, following
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,45 +53,13 @@ def reader_of(context: Context, run_id: int) -> Connection:
     return connection
 
 
-def _shown(context: Context, run_id: int) -> Output:
+def _shown(context: Context, run_id: int, *, answered: bool) -> Output:
+    """`answered`: what it said has been read already."""
     connection = reader_of(context, run_id)
     run = runs.get(connection, run_id)
     view = run_view(connection, run) | kept_in_folder(context.home, connection, run)
-    return Output(view, run_words(view, following(context.home).note(context.now_ms)), run.outcome == "succeeded")
-
-
-def _list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=how_many, default=30, help="how many at most (30)")
-
-
-_SAID_CHARS = (200, 60, 40, 20, 8)
-"""Of what a run said in the list, as many as fit."""
-
-
-def _list(context: Context) -> Output:
-    connection = context.reader()
-    found = runs.latest(connection, context.options.limit) if connection else []
-    seen = following(context.home)
-    text = fitted((_list_table(found, most) for most in _SAID_CHARS), page().width) if found else "No runs yet."
-    views = [run_view(connection, run) for run in found] if connection else []
-    return Output({"runs": views} | seen.view, noted(text, seen.note(context.now_ms)))
-
-
-def _list_table(found: list[runs.Run], most: int) -> str:
-    from tui.clean import clean
-
-    rows = [
-        (
-            run.id,
-            f"waits: {run.waits_for}" if run.state == "waiting" else run.outcome or run.state,
-            run.agent,
-            run.trigger,
-            local(run.requested_ms),
-            clean(run.summary or run.why or "", most),
-        )
-        for run in found
-    ]
-    return table(("run", "outcome", "agent", "trigger", "asked for", "said"), rows, right=(0,))
+    text = run_words(view, following(context.home).note(context.now_ms), answered=answered)
+    return Output(view, text, run.outcome == "succeeded")
 
 
 def _run_id_argument(parser: argparse.ArgumentParser) -> None:
@@ -105,11 +73,13 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _show(context: Context) -> Output:
     run_id = context.options.run
+    answered = False
     if context.options.follow:
         teller = Teller(quiet=context.options.json)
         follow(context.home, reader_of(context, run_id), run_id, teller.tell)
         teller.end_line()
-    return msgspec.structs.replace(_shown(context, run_id), ok=True)
+        answered = teller.said
+    return msgspec.structs.replace(_shown(context, run_id, answered=answered), ok=True)
 
 
 def _interrupt(context: Context) -> Output:
@@ -136,7 +106,6 @@ def _stop(context: Context) -> Output:
 
 SPAWN = Verb(request_arguments, _spawn)
 RUN = Verb(_run_arguments, _run)
-LIST = Verb(_list_arguments, _list)
 SHOW = Verb(_show_arguments, _show)
 INTERRUPT = Verb(_run_id_argument, _interrupt)
 STOP = Verb(_run_id_argument, _stop)

@@ -16,12 +16,12 @@ import msgspec
 
 from engine.config.model import BUILT_IN, Config
 from engine.contract.orders import Interrupt, RunRequest, StopRun
-from engine.contract.route import Permissions, Route
+from engine.contract.route import Permissions
 from engine.runtime.client import Client
 from engine.runtime.settings import load_strict
 from state import runs, sessions
 from state.database import Connection
-from state.errors import NotFound, QuarterdeckError, UsageError
+from state.errors import NotFound, QuarterdeckError, Refused, UsageError
 from tui.cli.amounts import duration, number
 from tui.cli.answering import Asker
 from tui.cli.asking import PARENT, kept, names, parent_of, parts
@@ -29,6 +29,7 @@ from tui.cli.awaiting import goes_on, next_model, reader
 from tui.cli.run_view import kept_in_folder, run_view, violated
 from tui.cli.telling import Teller, follow, shown
 from tui.cli.verb import Context, Output, Verb, listed
+from tui.model_before import model_before
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,10 +71,12 @@ def _request(context: Context, config: Config, session: sessions.Session, connec
     if not text.strip():
         raise UsageError("qd say: there is nothing to say", 'say it: qd say SESSION "text"')
     permissions: Permissions | None = options.permissions
+    agent = options.agent or session.agent or (session.source if session.source in BUILT_IN else None)
+    _needs_program(agent, session.id, config)
     return RunRequest(
         workspace=session.workspace or str(os.getcwd()),  # noqa: PTH109
-        agent=options.agent or session.agent or (session.source if session.source in BUILT_IN else None),
-        model=options.model or _model_before(connection, session, config),
+        agent=agent,
+        model=options.model or model_before(connection, session.id, config),
         task=text,
         inject=listed(options.inject) if options.inject else None,
         can_write=listed(options.can_write),
@@ -88,17 +91,13 @@ def _request(context: Context, config: Config, session: sessions.Session, connec
     )
 
 
-def _model_before(connection: Connection, session: sessions.Session, config: Config) -> str | None:
-    """The model that its last run was told in so many words; None where its agent says, as it does again."""
-    last = runs.last_in_session(connection, session.id)
-    if last is None or last.route is None or last.agent not in config.agents:
-        return None
-    route = msgspec.json.decode(last.route, type=Route)
-    if route.decided.get("model") != "spawn":
-        return None
-    if route.adapter in ("command", "acp"):
-        return route.model
-    return f"{route.adapter}/{route.model}" if route.model else route.adapter
+def _needs_program(agent: str | None, session_id: int, config: Config) -> None:
+    """Raises Refused for an agent that runs the program of each run, where there is none to say it to."""
+    found = config.agents.get(agent or "")
+    if found is not None and found.adapter == "command" and not found.argv:
+        there = f"qd run --session {session_id} -- PROGRAM"
+        fix = f"say it to another: qd say {session_id} --agent NAME ...; or run one there: {there}"
+        raise Refused(f"agent '{agent}' has no program of its own that could answer", fix)
 
 
 def _followed(context: Context, run_id: int, teller: Teller) -> runs.Run:

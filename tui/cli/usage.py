@@ -176,8 +176,14 @@ def _coverage(connection: Connection, total: Sums, span: Span) -> dict[str, Any]
             "partial": total.partial,
             "inferred": total.inferred,
         },
-        "models_unpriced": spend.unpriced(connection, span) if total.unpriced else {},
+        "models_unpriced": _unpriced(connection, span) if total.unpriced else {},
     }
+
+
+def _unpriced(connection: Connection, span: Span) -> dict[str, int]:
+    """Models of which some usage has no price. A response without a token needs none."""
+    used = {one.label or "unknown" for one in spend.by(connection, "model", span) if one.sums.tokens}
+    return {name: number for name, number in spend.unpriced(connection, span).items() if name in used}
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -12,13 +12,14 @@ from tui import actions, changes
 from tui.listener import Listener, RunTold
 from tui.panes.messages import StopAsked
 from tui.panes.runs import outcome_words, took
+from tui.reading import Gone
 from tui.screens.run_gate import fact, gate_lines
 from tui.screens.run_usage import usage_lines
 from tui.screens.screen import DeckScreen
 from tui.screens.sheet import check_line
 from tui.text import ago, plural
 from tui.theme import Palette, Tone
-from tui.views import Gone, RunDetail, run_detail
+from tui.views import RunDetail, run_detail
 from tui.widgets.cells import Cell, cut, line_width, span, wrap
 from tui.widgets.lines import Lines, Page
 

@@ -10,11 +10,12 @@ from state.sessions import OURS, Generation
 from tui import actions, changes
 from tui.panes.messages import AttachAsked, ResetAsked, RunOpened, StopAsked, TalkAsked, UndoAsked, ask
 from tui.panes.runs import outcome_words, took
+from tui.reading import Gone
 from tui.screens.screen import DeckScreen
 from tui.screens.session_figures import figure_lines
 from tui.text import TREND_MARKS, age, ago, cost, percent, plural, stamp, tokens
 from tui.theme import Palette, Tone
-from tui.views import GENERATIONS_SHOWN, Gone, SessionDetail, session_detail
+from tui.views import GENERATIONS_SHOWN, SessionDetail, session_detail
 from tui.widgets.cells import Cell, Column, Placed, cut, place, span
 from tui.widgets.lines import Lines
 from tui.widgets.table import Table

@@ -3,9 +3,10 @@
 from textual.app import ComposeResult
 
 from tui import actions
-from tui.asked import HASH_SHOWN, SkillPage
+from tui.asked import HASH_SHOWN
 from tui.panes.messages import AllowAsked
 from tui.screens.screen import DeckScreen
+from tui.skill_page import SkillPage
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, span, wrap
 from tui.widgets.lines import Lines, Page

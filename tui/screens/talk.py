@@ -12,13 +12,13 @@ from tui import actions, changes
 from tui.listener import Listener, RunTold
 from tui.panes.messages import InterruptAsked, StopAsked
 from tui.panes.runs import outcome_words, took
+from tui.reading import Gone
 from tui.screens.question import decision, question_lines
 from tui.screens.screen import DeckScreen
 from tui.screens.sheet import check_line
 from tui.talks import Talk, Turn, request, talk
 from tui.theme import Palette, Tone
 from tui.transcript import INDENT
-from tui.views import Gone
 from tui.widgets.cells import Cell, cut, line_width, wrap
 from tui.widgets.line_input import LineInput
 from tui.widgets.lines import Lines, Page, Wrapped

@@ -32,6 +32,8 @@ from engine.contract.progress import Began, Noted, TurnOver
 
 STOP_S = 0.6
 """How long an agent may take to leave its turn when all has to end."""
+REPLAY_S = 0.2
+"""How long a conversation that was taken up must be silent: some replay it only after they have answered."""
 _T = TypeVar("_T")
 
 
@@ -81,6 +83,8 @@ class Conversation:
         about = await self._answer(self._greet(), self._job.start_s, "it did not say what it is")
         opening = open_session(self._connection, about, self._job, self._tell)
         opened = await self._answer(opening, self._job.open_s, "it did not begin a conversation")
+        if self._job.begin == "load":
+            await self._answer(self._updates.quiet(REPLAY_S), self._job.open_s, "it did not end what it replays")
         self._session = opened.session
         self._updates.model = opened.model
         if about.agent_info is not None:

@@ -5,18 +5,15 @@ denied.
 """
 
 import errno
-import fnmatch
 import os
-import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.scopes.within import Way, covered, ways
+
 READ_MOST = 16 * 1024 * 1024
 """Bytes of a file that is read."""
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_WILD = re.compile(r"[*?\[]")
-_MOST_WAYS = 256
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -31,8 +28,9 @@ class Scope:
     def __init__(self, workspace: str, can_read: Sequence[str], can_write: Sequence[str]) -> None:
         self._given = Path(workspace)
         self._root = Path(os.path.realpath(workspace))
-        self._can_read = _ways(can_read) if can_read else [()]
-        self._can_write = _ways(can_write)
+        roots = (workspace, str(self._root))
+        self._can_read = ways(can_read or (".",), *roots)
+        self._can_write = ways(can_write, *roots)
 
     def read(self, path: str) -> str:
         """The text of a file; empty for one that is not there yet and may be written. Raises Denied, OSError, and
@@ -93,17 +91,19 @@ class Scope:
                 return names
         raise Denied(f"{path} lies outside of the workspace")
 
-    def _covered(self, ways: Sequence[tuple[str, ...]], names: tuple[str, ...]) -> bool:
-        return any(self._covers(way, names) for way in ways)
+    def _covered(self, patterns: Sequence[Way], names: tuple[str, ...]) -> bool:
+        return covered(patterns, names, self._folders(names[:-1]))
 
-    def _covers(self, way: tuple[str, ...], names: tuple[str, ...]) -> bool:
-        """A literal path covers all below it; a glob what it matches, and all below a match that is a folder."""
-        if not any(_WILD.search(part) for part in way):
-            return names[: len(way)] == way
-        return any(
-            _matches(way, names[:length]) and (length == len(names) or self._root.joinpath(*names[:length]).is_dir())
-            for length in range(1, len(names) + 1)
-        )
+    def _folders(self, names: tuple[str, ...]) -> int:
+        """How many of these, from the first on, are folders that exist, and no links to one."""
+        for count in range(len(names)):
+            try:
+                info = self._root.joinpath(*names[: count + 1]).lstat()
+            except OSError:
+                return count
+            if not stat.S_ISDIR(info.st_mode):
+                return count
+        return len(names)
 
     def _read(self, names: tuple[str, ...]) -> str:
         folder = self._walk(names[:-1])
@@ -156,35 +156,3 @@ def _regular(descriptor: int, path: str) -> os.stat_result:
     if not stat.S_ISREG(info.st_mode):
         raise Denied(f"{path} is no file")
     return info
-
-
-def _ways(patterns: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every way to read them, as rows of segments. What is not understood covers nothing."""
-    ways = [way for pattern in patterns for way in _alternatives(pattern)]
-    rows = [tuple(part for part in way.split("/") if part not in ("", ".")) for way in ways]
-    return [row for row, way in zip(rows, ways, strict=True) if ".." not in row and way and way[0] not in "/~!"]
-
-
-def _alternatives(pattern: str) -> list[str]:
-    """What braces stand for, as in a shell."""
-    done: list[str] = []
-    todo = [pattern]
-    while todo and len(done) + len(todo) <= _MOST_WAYS:
-        text = todo.pop()
-        found = _BRACES.search(text)
-        if found is None:
-            done.append(text)
-        else:
-            todo += [text[: found.start()] + way + text[found.end() :] for way in found[1].split(",")]
-    return [] if todo else done
-
-
-def _matches(way: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    """`**` stands for any number of folders, none among them. Each pair of places is looked at once."""
-    reached = {0}
-    for part in way:
-        if part == "**":
-            reached = set(range(min(reached), len(names) + 1)) if reached else reached
-        else:
-            reached = {at + 1 for at in reached if at < len(names) and fnmatch.fnmatchcase(names[at], part)}
-    return len(names) in reached

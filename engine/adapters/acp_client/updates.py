@@ -1,5 +1,6 @@
 """What does an agent tell by its session updates? In our words; what a loaded session replays is not told again."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,16 @@ class Updates:
         self._apart = False
         """Something else came since the last text."""
         self._message: Any = None
+        self._heard = asyncio.Event()
+
+    async def quiet(self, for_s: float) -> None:
+        """Return once nothing has come for so long."""
+        while True:
+            self._heard.clear()
+            try:
+                await asyncio.wait_for(self._heard.wait(), for_s)
+            except TimeoutError:
+                return
 
     def begin_turn(self) -> None:
         """From here on it is news."""
@@ -46,6 +57,7 @@ class Updates:
 
     def take(self, params: Any) -> None:
         """One update, as it came."""
+        self._heard.set()
         update = params.get("update") if isinstance(params, Mapping) else None
         if not isinstance(update, Mapping):
             return

@@ -60,6 +60,8 @@ class Job(Struct, frozen=True):
     """How long the server may be silent."""
     rounds: int = 30
     """How often tools may be used before an answer."""
+    stop_turns: int | None = None
+    """How often the model may be asked; None: as often as its tools want."""
     retries: Retries = Retries()
 
     @property

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from engine.adapters.runner.beneath import NotAllowed, Workspace
-from engine.adapters.runner.scope import matches
+from engine.scopes.within import matches
 
 LOOK_S = 5.0
 FILES = 20_000
@@ -80,6 +80,8 @@ def _file(tree: Workspace, names: Names) -> Iterator[tuple[Names, bytes]]:
 
 
 def meant(names: Sequence[str], glob: str) -> bool:
-    """A glob without a slash is of names, one with a slash of paths."""
-    segments = [part for part in glob.split("/") if part not in ("", ".")]
-    return matches(segments, names if "/" in glob or glob == "**" else names[-1:])
+    """A glob without a slash is of names, one with a slash of paths. Raises NotAllowed for one that is no glob."""
+    try:
+        return matches(glob, names if "/" in glob or glob == "**" else names[-1:])
+    except ValueError as error:
+        raise NotAllowed(f"the glob {glob[:LINE_CHARS]} {error}") from None

@@ -9,9 +9,9 @@ from engine.adapters.runner.beneath import NotAllowed, Workspace, names_of
 from engine.adapters.runner.faults import Malformed
 from engine.adapters.runner.frames import decoded
 from engine.adapters.runner.job import Job
-from engine.adapters.runner.scope import covered, starts
 from engine.adapters.runner.search import search
 from engine.adapters.runner.talk import Call, Result
+from engine.scopes.within import covered, starts, ways
 
 FILE_BYTES = 4 * 1024 * 1024
 RESULT_CHARS = 64 * 1024
@@ -63,6 +63,8 @@ class Tools:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._tree = Workspace(job.workspace)
+        self._can_read = ways(job.can_read or (".",), job.workspace)
+        self._can_write = ways(job.can_write, job.workspace)
         self._left = TOTAL_CHARS
         self._uses: dict[str, Callable[[bytes], str]] = {
             "read": lambda given: self._read(_given(given, Read)),
@@ -89,9 +91,7 @@ class Tools:
 
     def readable(self, names: Sequence[str]) -> bool:
         """Whether it may be read; its folders exist."""
-        job, folders = self._job, len(names) - 1
-        allowed = not job.can_read or covered(job.can_read, job.workspace, names, folders)
-        return allowed or covered(job.can_write, job.workspace, names, folders)
+        return covered(self._can_read + self._can_write, names, len(names) - 1)
 
     def _read(self, given: Read) -> str:
         text = _text(self._bytes(self._readable(given.path)), given.path)
@@ -121,8 +121,8 @@ class Tools:
     def _search(self, given: Search) -> str:
         if not given.text:
             raise NotAllowed("no text is given to look for")
-        patterns = (*self._job.can_read, *self._job.can_write) if self._job.can_read else (".",)
-        return search(self._tree, given.text, given.glob, self.readable, starts(patterns, self._job.workspace))
+        places = starts(self._can_read + self._can_write)
+        return search(self._tree, given.text, given.glob, self.readable, places)
 
     def _write(self, given: Write) -> str:
         names = self._writable(given.path)
@@ -151,9 +151,9 @@ class Tools:
         return names
 
     def _writable(self, path: str) -> tuple[str, ...]:
-        names, job = self._names(path), self._job
-        if not covered(job.can_write, job.workspace, names, self._tree.folders(names[:-1])):
-            allowed = ", ".join(job.can_write) or "nothing"
+        names = self._names(path)
+        if not covered(self._can_write, names, self._tree.folders(names[:-1])):
+            allowed = ", ".join(self._job.can_write) or "nothing"
             raise NotAllowed(f"{path} lies outside of what may be written: {allowed}")
         return names
 

@@ -43,7 +43,7 @@ class Turn:
     def _answer(self) -> Answer:
         """The last one, which wants no tools."""
         earlier = len(self._history.messages)
-        for _ in range(self._job.rounds + 1):
+        for _ in range(min(self._job.rounds + 1, self._job.stop_turns or self._job.rounds + 1)):
             answer = self._asker.ask((*self._history.messages, *self._said), earlier)
             self._said.append(Message("assistant", answer.blocks))
             if answer.stop != "calls":
@@ -54,13 +54,19 @@ class Turn:
     def _ended(self, answer: Answer) -> Ended:
         if answer.stop == "calls":
             self._keep(whole=False)
-            return Ended(False, f"it wanted tools again after {self._job.rounds} rounds of them")
+            return Ended(False, self._too_often())
         if answer.stop in WHY and (answer.stop == "refusal" or answer.calls):
             return Ended(False, WHY[answer.stop])
         if answer.stop == "length":
             tell([Noted("warning", f"the answer was cut at its longest, {self._job.output_tokens:,} tokens")])
         self._keep(whole=True)
         return Ended(True)
+
+    def _too_often(self) -> str:
+        most = self._job.stop_turns
+        if most is None or most > self._job.rounds:
+            return f"it wanted tools again after {self._job.rounds} rounds of them"
+        return f"it may ask its model {most} time{'s' * (most != 1)}, and would ask it again"
 
     def _results(self, calls: tuple[Call, ...]) -> Message:
         return Message("results", tuple(self._use(call) for call in calls))

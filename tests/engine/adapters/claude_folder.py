@@ -9,7 +9,7 @@ from engine.adapters.claude_reader import FACTS, ClaudeReader, Facts
 from engine.contract.progress import Progress
 
 RECORDINGS = Path(__file__).parents[2] / "data" / "agents" / "claude"
-OPEN = ("asked", "background", "stream-json-input")
+OPEN = ("asked", "background", "left", "resumed", "stream-json-input", "unasked")
 """Recorded with an input that stays open."""
 
 

@@ -8,6 +8,23 @@ import pytest
 
 from engine.contract.adapter import Adapter
 from engine.contract.launch import AdapterRequest, AdapterResult, Part, PartKind, Prompt
+from tests.nursery import Nursery
+
+
+@pytest.fixture(scope="session")
+def runners():
+    """Forks off the program that asks models."""
+    nursery = Nursery("engine.adapters.runner")
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def clients():
+    """Forks off the one that leads agents over their protocol."""
+    nursery = Nursery("engine.adapters.acp_client")
+    yield nursery
+    nursery.close()
 
 
 class Bench:

@@ -77,6 +77,7 @@ def test_without_a_program_it_cannot_be_started(bench: "Bench"):
     assert ACP.lacks(wanted())[0] == "it has no program to run"
     assert ACP.lacks(wanted("no-such-agent"))[0] == "there is no program 'no-such-agent' on the engine's PATH"
     assert ACP.lacks(wanted("sh")) == ("", "")
+    assert ACP.lacks(wanted(str(bench.workspace)))[0] == f"'{bench.workspace}' cannot be run: it is a folder"
 
 
 def test_an_agent_may_write_its_own_state_and_read_its_own_program(bench: "Bench", monkeypatch, tmp_path):
@@ -91,6 +92,13 @@ def test_an_agent_may_write_its_own_state_and_read_its_own_program(bench: "Bench
     assert launch.state_paths == ("/home/op/.codex",)
     assert {str(modules), str(tmp_path / "bin"), sys.prefix} <= set(launch.read_paths)
     assert ACP.launch(bench.request(TASK, argv=("sh",))).state_paths == ()
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    own = ACP.launch(bench.request(TASK, argv=("claude-agent-acp",))).state_paths
+    assert "/home/op/.claude/projects" in own
+    assert not {"/home/op/.claude", "/home/op/.claude.json"} & set(own), "its settings are not the run's to write"
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    renewed = ACP.launch(bench.request(TASK, argv=("claude-agent-acp",))).state_paths
+    assert "/home/op/.claude" in renewed, "a login is renewed there"
 
 
 def test_what_is_said_to_it_is_one_line_each():

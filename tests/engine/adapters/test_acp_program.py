@@ -17,12 +17,12 @@ WHOLE = {
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, clients):
     """Starts the program with steps for the agent; all end with the test."""
     started = []
 
     def begin(*steps, **changes):
-        program = Program(job(tmp_path, *steps, **changes))
+        program = Program(job(tmp_path, *steps, **changes), nursery=clients)
         started.append(program)
         return program
 
@@ -43,9 +43,13 @@ def run(start):
     return to_the_end
 
 
-def test_a_prompt_is_answered(run):
-    done = run({"say": "Hello "}, {"say": "there."}, {"stop": WHOLE}, agent=["--models"])
-    assert done.code == 0
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_prompt_is_answered(clients, tmp_path, alone):
+    """Started by itself as it is by us, and forked off like all that follow."""
+    steps = ({"say": "Hello "}, {"say": "there."}, {"stop": WHOLE})
+    done = Program(job(tmp_path, *steps, agent=["--models"]), nursery=None if alone else clients)
+    assert done.end() == 0
+    done.stderr.close()
     assert done.events[0] == {"type": "began", "provider_id": "session-1", "model": "small", "version": "scripted 7"}
     assert done.text == "Hello there."
     assert done.result["ok"]
@@ -217,7 +221,7 @@ def test_lines_that_are_no_messages_are_said_and_passed_over(run):
 
 
 def test_a_line_without_an_end_is_given_up(run):
-    done = run({"raw": "x" * 1000 + "y" * (33 * 1024 * 1024)})
+    done = run({"endless": 33 * 1024 * 1024})
     assert done.result["why"] == "the agent sent a line of more than 33,554,432 bytes"
 
 

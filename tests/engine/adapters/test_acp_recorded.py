@@ -11,6 +11,7 @@ import pytest
 
 from engine.contract.launch import RunUsage
 from tests.data.agents.acp.driving import HERE, REPLAY, Program
+from tests.nursery import Nursery
 
 PLAIN = ["plain answer", "second answer", "done"]
 
@@ -18,7 +19,7 @@ PLAIN = ["plain answer", "second answer", "done"]
 class Replayed:
     """The turns of a recording from a line on, as our program told them."""
 
-    def __init__(self, agent: str, first: int, folder: Path) -> None:
+    def __init__(self, agent: str, first: int, folder: Path, nursery: Nursery) -> None:
         wire = [json.loads(line)["msg"] for line in (HERE / f"{agent}.jsonl").read_text().splitlines()][first:]
         ends = [place for place, one in enumerate(wire) if one.get("method") == "initialize"][1:]
         self.methods = [one["method"] for one in wire[: ends[0] if ends else None] if "method" in one]
@@ -26,7 +27,7 @@ class Replayed:
         begin = {"begin": "load", "session": sessions[0]} if "session/new" not in self.methods else {}
         argv = [sys.executable, str(REPLAY), str(HERE / f"{agent}.jsonl"), str(first)]
         job = {"argv": argv, "cwd": str(folder), "prompt": "x", "can_write": ["made.txt"], "permissions": "ask"}
-        self.program = Program({**job, **begin, "held": True})
+        self.program = Program({**job, **begin, "held": True}, nursery=nursery)
         self.turns = [self._turn(cancelled) for cancelled in self._cancelled()]
         self.program.close()
 
@@ -60,8 +61,8 @@ class Replayed:
 
 
 @pytest.fixture
-def replayed(tmp_path):
-    return lambda agent, first=0: Replayed(agent, first, tmp_path).turns
+def replayed(tmp_path, clients):
+    return lambda agent, first=0: Replayed(agent, first, tmp_path, clients).turns
 
 
 def test_claude_told_what_its_turns_used_and_cost_with_its_calls_on_the_side(replayed):

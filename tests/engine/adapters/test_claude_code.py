@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -149,10 +150,11 @@ def test_its_input_is_open_where_it_may_ask_or_is_held(bench: "Bench", permissio
     assert value(launch, "--permission-mode") == mode
     assert ("--permission-prompt-tool" in launch.argv) == asks
     assert ("--input-format" in launch.argv) == open_
+    assert ("--replay-user-messages" in launch.argv) == open_, "to know from what point on it answers us"
     assert msgspec.json.decode(launch.files[FACTS], type=Facts).open == open_
     if open_:
         message = json.loads(launch.stdin)
-        assert message == {"type": "user", "message": {"role": "user", "content": "What is open?\n"}}
+        assert message["message"] == {"role": "user", "content": "What is open?\n"}
         assert launch.stdin.endswith("\n")
 
 
@@ -188,7 +190,9 @@ def test_nothing_is_sent_home(bench: "Bench"):
 
 def test_lines_of_speech():
     speech = ClaudeSpeech()
-    assert json.loads(speech.message("hi")) == {"type": "user", "message": {"role": "user", "content": "hi"}}
+    hi, again = json.loads(speech.message("hi")), json.loads(speech.message("hi"))
+    assert hi == {"type": "user", "uuid": hi["uuid"], "message": {"role": "user", "content": "hi"}}
+    assert str(UUID(hi["uuid"])) == hi["uuid"] != again["uuid"]
     yes, no = json.loads(speech.answer("r1", True)), json.loads(speech.answer("r1", False, "not now"))
     assert yes["response"] == {"subtype": "success", "request_id": "r1", "response": {"behavior": "allow"}}
     assert no["response"]["response"] == {"behavior": "deny", "message": "not now"}

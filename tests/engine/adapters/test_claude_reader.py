@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.adapters.claude_reader import Facts
+from engine.adapters.claude_turn import message_id
 from engine.adapters.tape import STEP_BYTES
 from engine.contract.progress import (
     Answered,
@@ -21,6 +22,7 @@ from engine.contract.progress import (
 )
 from tests.engine.adapters.claude_folder import OPEN, RECORDINGS, lines, reader, recorded, told
 
+MODEL = "claude-sonnet-5-5"
 NAMES = sorted(path.stem for path in RECORDINGS.glob("*.jsonl"))
 
 
@@ -37,8 +39,25 @@ def only(progress, kind):
 
 
 def assistant(name, *blocks, parent=None, **more):
-    message = {"id": name, "model": "claude-sonnet-5-5", "content": list(blocks)}
+    message = {"id": name, "model": MODEL, "content": list(blocks)}
     return {"type": "assistant", "message": message, "parent_tool_use_id": parent, **more}
+
+
+def taken(number=1):
+    """The client takes a message of ours."""
+    return {"type": "user", "uuid": message_id(), "isReplay": True, "message": {"content": f"message {number}"}}
+
+
+def result(words="done", **more):
+    row = {"type": "result", "subtype": "success", "result": words, "num_turns": 1, "is_error": False}
+    return row | {"model_usage_since_last_result": {MODEL: {"inputTokens": 1, "outputTokens": 2}}} | more
+
+
+def tasks(*kinds):
+    return {"type": "system", "subtype": "background_tasks_changed", "tasks": [{"task_type": kind} for kind in kinds]}
+
+
+HEEDED = {"type": "control_response", "response": {"subtype": "success", "request_id": "1"}}
 
 
 def text(words):
@@ -62,7 +81,9 @@ def test_every_recorded_answer_is_said_once(tmp_path, name):
     assert reading.offset == len(recorded(name))
 
 
-@pytest.mark.parametrize("name", ["asked", "background", "stream-json-partial", "subagent", "tool-bash-denied"])
+@pytest.mark.parametrize(
+    "name", ["asked", "background", "unasked", "stream-json-partial", "subagent", "tool-bash-denied"]
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.floats(0, 1), max_size=6))
 def test_the_same_is_told_however_the_output_is_cut(tmp_path, name, cuts):
@@ -199,6 +220,93 @@ def test_an_interrupted_turn_is_over_and_the_next_one_is_read_from_its_end(tmp_p
     (turn,) = only(told(last), TurnOver)
     assert (turn.result.text, turn.result.ok, turn.result.turns) == ("last", True, 1)
     assert turn.result.usage.output_tokens == 1
+
+
+def test_one_that_is_resumed_after_a_task_was_ended_with_it_first_takes_note_of_that(tmp_path):
+    """Its first result is not ours; neither is that of a run whose input is closed."""
+    reading = reader(tmp_path, recorded("resumed"), facts=facts("resumed"))
+    (over,) = only(told(reading), TurnOver)
+    assert (over.result.text, over.result.ok, over.result.turns) == ("SECOND", True, 1)
+    assert over.result.usage.cache_write_tokens > 0
+    output = recorded("resumed-text")
+    assert reader(tmp_path, output, facts=Facts()).result(0).text == "TEXTMODE"
+    note = b"".join(line for line in output.splitlines(keepends=True)[:3])
+    cut = reader(tmp_path, note).result(0)
+    assert (cut.ok, cut.usage) == (False, None), "nothing is known of what it would have used"
+
+
+def test_what_it_does_unasked_before_a_turn_is_no_answer_of_it_but_is_used_by_it(tmp_path):
+    output = recorded("unasked")
+    before = reader(tmp_path, output, facts=facts("unasked"))
+    first = before.poll()[-1]
+    assert (first.result.text, first.result.turns) == ("a b c d", 2)
+    used = [
+        json.loads(line)["model_usage_since_last_result"][MODEL]["cacheReadInputTokens"]
+        for line in output.splitlines()
+        if b'"type":"result"' in line
+    ]
+    assert first.result.usage.cache_read_tokens == used[0]
+    start = before.offset
+    assert 0 < start < len(output), "whoever goes on there misses nothing"
+    after = reader(tmp_path, output, start=start, facts=facts("unasked"))
+    progress = told(after)
+    (second,) = only(progress, TurnOver)
+    assert (second.result.text, said(progress)) == ("SECOND", "SECOND")
+    assert second.result.usage.cache_read_tokens == used[1] + used[2]
+    assert after.offset == len(output)
+
+
+def test_only_a_message_of_ours_begins_our_turn(tmp_path):
+    """A task that ended is told to the model as a message, too, which comes back with another id."""
+    its = taken() | {"uuid": "509a64a6-d005-469f-817c-432ab486f27d"}
+    failed = result("no model", is_error=True, terminal_reason="api_error")
+    rows = [its, result("its own"), its, failed, taken(), result("ours")]
+    over = only(told(reader(tmp_path, lines(*rows), facts=Facts(open=True))), TurnOver)
+    assert [(one.result.text, one.result.ok) for one in over] == [("ours", True)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "is_over"),
+    [
+        ((), True),
+        (("local_bash",), True),
+        (("local_bash", "monitor_mcp"), True),
+        (("local_agent",), False),
+        (("local_bash", "local_agent"), False),
+        (("local_workflow",), False),
+    ],
+)
+def test_a_turn_waits_for_subagents_and_not_for_a_server_that_it_has_started(tmp_path, kinds, is_over):
+    rows = [taken(), tasks(*kinds), result()]
+    assert bool(only(told(reader(tmp_path, lines(*rows), facts=Facts(open=True))), TurnOver)) == is_over
+
+
+def test_an_interrupt_after_the_answer_ends_the_turn_at_once(tmp_path):
+    (over,) = only(told(reader(tmp_path, recorded("left"), facts=facts("left"))), TurnOver)
+    assert (over.result.text, over.result.ok) == ("parent", True)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [HEEDED],
+        [taken(), HEEDED],
+        [taken(), tasks("local_agent"), result(), {"type": "system", "subtype": "init"}, HEEDED],
+        [result("its own"), HEEDED],
+    ],
+    ids=["before", "amid", "amid a further turn", "after a turn of its own"],
+)
+def test_any_other_interrupt_is_followed_by_the_end_of_the_turn(tmp_path, rows):
+    assert only(told(reader(tmp_path, lines(*rows), facts=Facts(open=True))), TurnOver) == []
+
+
+def test_nothing_behind_the_end_of_a_turn_is_taken_with_it(tmp_path):
+    rows = [taken(), result("one"), assistant("msg_1", text("more")), can_use_tool(1)]
+    reading = reader(tmp_path, lines(*rows), facts=Facts(open=True))
+    assert isinstance(reading.poll()[-1], TurnOver)
+    assert reading.offset == len(lines(*rows[:2]))
+    assert [type(one) for one in reading.poll()] == [Said, Asks]
+    assert reading.offset == len(lines(*rows))
 
 
 def test_a_run_whose_input_is_closed_has_no_turns(tmp_path):

@@ -154,6 +154,26 @@ def test_the_end_of_a_turn_takes_the_place_of_what_its_responses_told(tmp_path):
     assert more.usage == RunUsage(20, 51, 10, 6)
 
 
+ABORTED = {"is_error": True, "terminal_reason": "aborted_streaming"}
+
+
+def test_a_turn_that_was_broken_off_and_tells_nothing_keeps_what_its_responses_told(tmp_path):
+    told_before = ended({}, {SONNET: model_usage(1, 1, 1, 1, 0.01)})
+    result = reader(tmp_path, lines(told_before, response("m1", BEGUN), ended({}, {}, **ABORTED))).result(0)
+    assert (result.usage, result.streamed) == (RunUsage(11, 2, 6, 4, cost_microusd=None), True)
+
+
+def test_what_a_turn_used_that_was_broken_off_before_any_response_is_unknown(tmp_path):
+    result = reader(tmp_path, lines(ended({}, {}, **ABORTED))).result(0)
+    assert (result.usage, result.streamed) == (None, True)
+
+
+def test_what_a_turn_tells_that_was_broken_off_is_what_it_used(tmp_path):
+    rows = [response("m1", BEGUN), ended({}, {SONNET: model_usage(10, 7, 5, 3, 0.01)}, **ABORTED)]
+    result = reader(tmp_path, lines(*rows)).result(0)
+    assert (result.usage, result.streamed) == (RunUsage(10, 7, 5, 3, 10_000), False)
+
+
 def test_usage_that_cannot_be_read_is_unknown_and_not_zero(tmp_path):
     reading = reader(tmp_path, lines(ended({}, {SONNET: {"inputTokens": "many"}})))
     assert reading.result(0).usage is None

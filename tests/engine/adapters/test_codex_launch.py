@@ -297,11 +297,17 @@ def test_what_a_run_leaves_for_the_next_one_is_not_there_any_more(bench, real):
     (home / "hooks.json").write_text("{}")
     (home / "rules").mkdir()
     (home / "rules" / "x").touch()
-    (home / "config.toml").write_text("model = 'left behind'\n")
+    (home / "plugins").mkdir()
+    (home / "config.toml").write_bytes(b"model = 'left behind \xff'\n")
     prepare(real, bench.state, None)
+    assert not (home / "plugins").exists()
     assert not (home / "hooks.json").exists()
     assert not (home / "rules").exists()
     assert "left behind" not in (home / "config.toml").read_text()
+    (home / "config.toml").unlink()
+    (home / "config.toml").symlink_to(real / "config.toml")
+    prepare(real, bench.state, None)
+    assert not (home / "config.toml").is_symlink(), "what is written there must not be the operator's own"
 
 
 def test_a_folder_is_made_once_and_follows_the_real_one(bench, real):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.adapters.command import LONGEST_LINE, MOST_BYTES, MOST_TOLD, CommandAdapter, unread_bytes
 from engine.adapters.registry import ADAPTERS, adapter
-from engine.contract.launch import Prompt, RunUsage
+from engine.contract.launch import Prompt, RunUsage, Service, Wanted
 from state.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -244,3 +244,20 @@ def test_read_in_parts_or_at_once_it_tells_the_same(
             file.write(part)
         adapter.used(folder)
     assert adapter.used(folder) == CommandAdapter().used(folder)
+
+
+def test_a_folder_and_a_file_that_may_not_be_executed_are_no_programs(bench: "Bench"):
+    (bench.workspace / "plain").write_text("x")
+    (bench.workspace / "tools").mkdir()
+
+    def lacks(program: str) -> tuple[str, str]:
+        service = Service()
+        argv = (program,)
+        return COMMAND.lacks(Wanted(str(bench.workspace), service, model=None, tools=None, keep=None, argv=argv))
+
+    plain = bench.workspace / "plain"
+    assert lacks("./tools") == ("'./tools' cannot be run: it is a folder", "name a program")
+    assert lacks(str(plain)) == (f"'{plain}' may not be executed", f"chmod +x {plain}")
+    assert lacks("tools")[0] == "there is no program 'tools' on the engine's PATH"
+    plain.chmod(0o755)
+    assert lacks("./plain") == ("", "")

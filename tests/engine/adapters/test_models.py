@@ -221,11 +221,11 @@ def test_the_answer_is_what_was_said_after_the_last_tool(tape):
         (USED, RunUsage(7, 3), False),
         (replaced(partial=True), RunUsage(7, 3), True),
         (replaced(untold=1), RunUsage(7, 3), True),
-        (replaced(untold=1, told=0), None, True),
+        (replaced(untold=1, told=0), RunUsage(7, 3), True),
         (replaced(untold=0, told=0, usage=RunUsage(0, 0)), RunUsage(0, 0), False),
     ],
 )
-def test_what_it_used_is_marked_when_that_is_not_all_and_unknown_when_nothing_is_told(tape, used, usage, streamed):
+def test_what_it_used_is_marked_when_that_is_not_all(tape, used, usage, streamed):
     tape.put(*([used] if used else []), Ended(False, "no", unavailable=True))
     result = tape.reader.result(1)
     assert (result.usage, result.streamed, result.why, result.unavailable) == (usage, streamed, "no", True)

@@ -31,8 +31,8 @@ def server():
 class Talk:
     """Runs of one model in one workspace."""
 
-    def __init__(self, bench, server, api):
-        self.bench, self.server, self.api = bench, server, api
+    def __init__(self, bench, server, api, runners):
+        self.bench, self.server, self.api, self.runners = bench, server, api, runners
         self.model, self.option = APIS[api]
         self.url = server.url
         self.result = None
@@ -46,15 +46,17 @@ class Talk:
         last = msgspec.structs.replace(job.message[-1], stable=False)
         return msgspec.structs.replace(job, message=(*job.message[:-1], last), retries=retries, rounds=rounds)
 
-    def start(self, job, *words, program=("-m", "engine.adapters.runner")):
-        argv = [sys.executable, "-P", *program, *words]
+    def start(self, job, *words, program=()):
+        """Forked off, or started by itself, as this program or another one."""
         launch = self.model.launch(self.bench.request(("task", "task", "x"), model="m"))
         env = {"PATH": os.environ["PATH"], **launch.env, **({self.model.key_env: CANARY} if self.model.key_env else {})}
         out, err = (self.bench.folder / name for name in ("stdout.log", "stderr.log"))
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            child = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, env=env, cwd=self.bench.workspace
-            )
+            how = {"stdout": stdout, "stderr": stderr, "env": env, "cwd": self.bench.workspace}
+            if program:
+                child = subprocess.Popen([sys.executable, "-P", *program, *words], stdin=subprocess.PIPE, **how)
+            else:
+                child = self.runners.start(*words, **how)
         child.stdin.write(msgspec.json.encode(job))
         child.stdin.close()
         return child
@@ -93,21 +95,22 @@ def leaks(folder):
 
 
 @pytest.fixture(params=APIS)
-def talk(bench, server, request):
+def talk(bench, server, runners, request):
     """Through each API."""
-    yield Talk(bench, server, request.param)
+    yield Talk(bench, server, request.param, runners)
     assert leaks(bench.folder.parent) == []
 
 
 @pytest.fixture
-def one(bench, server):
+def one(bench, server, runners):
     """For what does not depend on the API."""
-    yield Talk(bench, server, "anthropic")
+    yield Talk(bench, server, "anthropic", runners)
     assert leaks(bench.folder.parent) == []
 
 
 def test_it_answers_and_what_it_used_is_what_is_billed(talk):
-    result = talk.say("[[think:hm]][[say:hello there]]")
+    job = talk.job("[[think:hm]][[say:hello there]]")
+    result = talk.end(talk.start(job, program=("-m", "engine.adapters.runner")))
     assert (result.ok, result.text, result.why, result.turns) == (True, "hello there", "", 1)
     assert result.usage == talk.billed
     assert not result.streamed
@@ -144,8 +147,10 @@ def test_a_conversation_goes_on_and_a_fork_leaves_it_alone(talk):
 
 @pytest.mark.parametrize("changes", [{"resume": True}, {"fork_of": "gone"}, {"resume": True, "provider_id": "../x"}])
 def test_a_conversation_that_is_not_there_is_refused_and_nothing_is_asked(one, changes):
-    result = one.say("on", **changes)
+    child = one.start(one.job("on", **changes))
+    result = one.end(child)
     assert (result.ok, result.resume_refused, result.usage) == (False, True, RunUsage(0, 0, cost_microusd=0))
+    assert child.returncode == 3
     assert one.server.calls == ()
 
 
@@ -284,8 +289,8 @@ def partly(talk, result, words):
     assert result.text == words[: len(result.text)]
     assert 0 < len(result.text) < len(words)
     assert result.streamed
-    known = RunUsage(talk.billed.input_tokens, len(result.text) // 4)
-    assert result.usage == (known if talk.api == "anthropic" else None)
+    sent = talk.billed.input_tokens if talk.api == "anthropic" else len(msgspec.json.encode(talk.call.body)) // 4
+    assert result.usage == RunUsage(sent, len(result.text) // 4)
     assert list(talk.bench.state.iterdir()) == []
     assert len(talk.server.calls) == 1
 
@@ -309,10 +314,24 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(talk, mark, why, unava
     assert result.unavailable is unavailable
 
 
-def test_a_server_that_says_nothing_at_all_is_unavailable_and_what_it_cost_unknown(talk):
-    result = talk.say("[[hang:headers]]", idle_s=0.5)
-    assert (result.ok, result.unavailable, result.usage) == (False, True, None)
-    assert len(talk.server.calls) == 1
+def test_a_server_that_says_nothing_at_all_is_unavailable_and_all_that_was_sent_is_counted(talk):
+    talk.say(f"remember {'this ' * 1000}")
+    result = talk.say("[[hang:headers]]", idle_s=0.5, resume=True)
+    assert (result.ok, result.unavailable, result.streamed) == (False, True, True)
+    assert result.usage == RunUsage(len(msgspec.json.encode(talk.call.body)) // 4, 0)
+    assert result.usage.input_tokens > 1250
+    assert len(talk.server.calls) == 2
+
+
+@pytest.mark.parametrize(("most", "words"), [(1, "1 time"), (2, "2 times")])
+def test_a_model_is_asked_as_often_as_it_may_be_and_what_was_said_is_kept(talk, most, words):
+    talk.server.script = Script(*[Reply(text="let me look", calls=(ToolCall("list"),)) for _ in range(3)])
+    result = talk.say("go", tools=("list",), stop_turns=most)
+    assert (result.ok, result.turns, len(talk.server.calls)) == (False, most, most)
+    assert result.why == f"it may ask its model {words}, and would ask it again"
+    talk.server.script = Script(Reply(text="there"))
+    assert talk.say("go on", resume=True, stop_turns=1).ok
+    assert "let me look" in json.dumps(talk.call.body)
 
 
 def test_a_connection_dropped_before_the_answer_is_tried_again_and_its_cost_estimated(talk):
@@ -328,7 +347,8 @@ def test_told_to_end_it_says_what_it_used_and_keeps_the_turn_to_go_on(talk):
     child.send_signal(signal.SIGTERM)
     result = talk.end(child)
     assert (result.ok, result.why) == (False, "it was told to end")
-    assert result.usage == (talk.billed if talk.api == "anthropic" else None)
+    estimated = RunUsage(len(msgspec.json.encode(talk.call.body)) // 4, 500)
+    assert result.usage == (talk.billed if talk.api == "anthropic" else estimated)
     assert len(result.text) == 2000
     talk.say("go on", resume=True)
     body = json.dumps(talk.call.body)

@@ -241,6 +241,20 @@ def test_a_prompt_above_its_target_is_only_warned_about():
     assert "4,198 with everything" in found.why
 
 
+@pytest.mark.parametrize("limit", ["run_microusd", "stop_microusd"])
+def test_a_limit_in_dollars_needs_a_price(limit):
+    unknown = change(COST, likely_microusd=None, high_microusd=None)
+    facts = change(GOOD, **{"estimate": unknown, "run_microusd": None, "stop_microusd": None, limit: 100_000})
+    assert not check(facts, "cost").ok
+    assert "its price is not known" in check(facts, "cost").why
+    assert check(change(facts, allow_unpriced=True), "cost").ok
+    assert check(change(facts, **{limit: None}), "cost").ok
+
+
+def test_where_a_run_is_ended_says_nothing_of_what_is_expected_of_it():
+    assert check(change(GOOD, stop_microusd=1), "cost").ok
+
+
 def test_the_cost_says_what_the_number_is_worth():
     said = check(GOOD, "cost").why
     assert said == (

@@ -118,7 +118,7 @@ def test_however_it_is_written(tmp_path, text, name):
         ("job", "n", {"cron": "0 0 30 2 *"}, "never fires"),
         ("job", "n", {"every": "1m", "agent": "nobody"}, "no agent 'nobody'"),
         ("job", "n", {"every": "1m", "evry": "x"}, "unknown key"),
-        ("budget", "day", {"tokens": "many"}, "Expected `int"),
+        ("budget", "day", {"tokens": "many"}, "where a whole number belongs"),
         ("nonsense", "n", {"x": 1}, "unknown key"),
         ("job", "n", {"every": "1m", "task": "\ud800"}, "cannot be edited"),
         ("timezone", "n", {"x": 1}, "cannot be edited"),

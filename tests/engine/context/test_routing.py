@@ -341,3 +341,21 @@ def test_what_a_run_spawns_may_only_be_given_less(asked, given):
 
 def test_what_the_operator_spawns_may_be_given_more():
     assert route(RunRequest(workspace="/w", trigger="spawn", injected_tokens=9_000), Config()).injected_tokens == 9_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"model": "nosuch/x"}, "no adapter 'nosuch'"),
+        ({"model": "openia/gpt", "agent": "o"}, "no adapter 'openia'"),
+        ({"fallback": ("ollma/x",), "agent": "o"}, "no adapter 'ollma'"),
+        ({"model": ""}, "empty"),
+        ({"model": "claude_code/", "agent": "o"}, "names no model"),
+        ({"model": "haiku"}, "no agent is named for the model haiku, and digest"),
+    ],
+)
+def test_a_model_that_nobody_can_ask_is_refused_with_what_to_name(asked, why):
+    config = Config(agent={"o": Agent(adapter="openai")})
+    with pytest.raises(Refused, match=why) as raised:
+        route(RunRequest(workspace="/w", **asked), config)
+    assert raised.value.fix

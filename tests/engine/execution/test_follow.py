@@ -212,6 +212,31 @@ def test_damaged_records_are_errors_that_name_the_file(tmp_path: Path) -> None:
     assert asyncio.run(follow.wait_for_end(tmp_path)).outcome == "interrupted"
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_a_keeper_whose_record_is_damaged_is_found_and_waited_for(run: "Run", content: bytes) -> None:
+    run.start(SH, "-c", "until [ -e go ]; do sleep 0.02; done; exit 3")
+    alive = run.alive()
+    (run.folder / "keeper.json").write_bytes(content)
+    found = follow.find_alive(run.folder)
+    assert found is not None
+    assert (found.pid, found.start_ticks) == (alive.pid, alive.start_ticks)
+    (run.folder / "go").touch()
+    end = run.end()
+    assert (end.outcome, end.exit_code) == ("failed", 3)
+    assert run.end() == end, "also when it is dead by now"
+    assert follow.find_alive(run.folder) is None
+
+
+def test_a_keeper_whose_record_is_damaged_can_be_told_to_end_its_run(run: "Run") -> None:
+    run.start(SH, "-c", "sleep 60")
+    run.alive()
+    (run.folder / "keeper.json").write_bytes(b"")
+    found = follow.find_alive(run.folder)
+    assert found is not None
+    assert follow.cancel(found)
+    assert run.end().outcome == "cancelled"
+
+
 def test_twenty_followed_by_one_loop(new_run: "Callable[[], Run]") -> None:
     runs = [new_run().start(SH, "-c", f"exit {number % 2}") for number in range(20)]
 

@@ -43,6 +43,23 @@ def test_silence_counts_from_the_start_and_from_each_word() -> None:
     assert at(limits, 129) == (1, "timed_out")
 
 
+def test_who_waits_for_a_word_is_not_silent_and_silence_begins_anew_afterwards() -> None:
+    limits = limits_of(silence_s=8)
+    limits.asks(True, 101)
+    assert at(limits, 125) == (5, "timed_out"), "it may still be late"
+    limits.asks(True, 126)
+    limits.asks(False, 127)
+    limits.asks(False, 129)
+    assert limits.next(129, BOOT + 129)[:2] == (1, "timed_out")
+    limits.told(turn(True, 500), 129)
+    assert at(limits, 130) == (7, "silent")
+    other = limits_of(silence_s=8)
+    other.asks(True, 101)
+    other.asks(False, 120)
+    other.asks(False, 121)
+    assert at(other, 121) == (7, "silent")
+
+
 def test_a_busy_turn_takes_the_place_of_the_deadline() -> None:
     limits = limits_of()
     limits.told(turn(True, 500), 120)

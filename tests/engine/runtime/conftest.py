@@ -11,7 +11,7 @@ import pytest
 from engine.adapters.registry import ADAPTERS
 from engine.contract.clock import SystemClock
 from engine.contract.orders import Decide, RunRequest
-from engine.execution.follow import is_alive, read_alive
+from engine.execution.follow import find_alive
 from engine.runtime.fallback import Fallback
 from engine.runtime.gate import Gate
 from engine.runtime.holding import Holding
@@ -169,8 +169,8 @@ class LivingHouse(House):
     def kill_all(self):
         """Nothing of a test may outlive it."""
         for folder in self.home.runs.glob("[0-9]*"):
-            alive = read_alive(folder)
-            if alive is not None and is_alive(alive):
+            alive = find_alive(folder)
+            if alive is not None:
                 os.kill(alive.pid, signal.SIGTERM)
                 os.kill(alive.pid, signal.SIGCONT)
 

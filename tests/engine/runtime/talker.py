@@ -5,13 +5,15 @@ It takes the place of an adapter that has a speech, for tests that need no real 
 
 `say TEXT`, `use TOKENS`, `ask ID TOOL [PATH]` (waits for the answer, and tells it), `note KIND TEXT`, `wait FILE`
 (until that is there, or it is interrupted), `deaf FILE` (the same without heeding interrupts), `slow FILE` (until it is
-interrupted and that is there), `began ID`, `fail TEXT`,
+interrupted and that is there), `bg FILE` (leaves a process that is
+there until that is), `began ID`, `fail TEXT`,
 `unavailable TEXT`, `die SIGNAL`, `exit CODE`.
 """
 
 import json
 import os
 import select
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -49,6 +51,8 @@ class Talker:
         self.name = name
         self.speech = Speech() if speech else None
         self.lacking = ("", "")
+        self.helper = ()
+        """A process that it starts for itself."""
 
     def resumes(self, argv_resume):
         return True
@@ -61,7 +65,7 @@ class Talker:
 
     def launch(self, request):
         told = f"{request.provider_id} {'resumes' if request.resume else 'new'} {request.fork_of or ''}".strip()
-        argv = (sys.executable, "-P", "-m", "tests.engine.runtime.talker", told)
+        argv = (sys.executable, "-P", "-m", "tests.engine.runtime.talker", told, *self.helper)
         open_input = self.speech is not None
         line = _line({"message": as_text(request.prompt)}).decode()
         return Launch(argv, line, {"PYTHONPATH": str(ROOT)}, input_open=open_input)
@@ -113,6 +117,8 @@ def _line(value):
 def main():
     """Be the agent: turns until the input ends."""
     told = sys.argv[1].split()
+    if sys.argv[2:]:
+        subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     tell({"type": "began", "provider_id": told[0]})
     box = Box()
     while (message := box.next("message")) is not None:
@@ -144,6 +150,8 @@ def turn(box, text, how):
             if box.wait(Path(rest), verb == "deaf"):
                 result = {"ok": False, "why": "interrupted"}
                 break
+        elif verb == "bg":
+            subprocess.Popen(["sh", "-c", f"until [ -e {rest} ]; do sleep 0.05; done"], start_new_session=True)
         elif verb == "slow":
             box.next("interrupt")
             box.wait(Path(rest), True)

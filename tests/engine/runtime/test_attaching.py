@@ -154,5 +154,5 @@ def test_its_folder_is_ready_when_the_launch_file_is_there_and_holds_no_secret(d
     job = json.loads((folder / LAUNCH).read_text())
     assert job["argv"] == ["claude", "--resume", "p1"]
     assert job["env"]["QUARTERDECK_RUN"] == str(run.id)
-    assert "sk-never" not in "".join(path.read_text(errors="replace") for path in folder.iterdir())
-    assert {path.name for path in folder.iterdir()} == {LAUNCH, "before.snapshot", "usage.jsonl"}
+    assert "sk-never" not in "".join(path.read_text(errors="replace") for path in folder.iterdir() if path.is_file())
+    assert {path.name for path in folder.iterdir()} == {LAUNCH, "before.snapshot", "usage.jsonl", "orders"}

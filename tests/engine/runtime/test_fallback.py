@@ -164,3 +164,27 @@ def test_a_run_that_was_stopped_or_has_changed_anything_is_not_done_again(living
             await living.ended(run.id)
 
     go(test())
+
+
+def test_what_an_engine_asked_for_and_could_not_note_the_next_one_does(living):
+    async def test():
+        async with living.awake():
+
+            def dies(*words, **named):
+                raise asyncio.CancelledError
+
+            living.fallback._note = dies
+            first = await living.talk("unavailable no", model="first", fallback=CHAIN[:1])
+            again = await living.until(lambda: fallbacks.successor(living.connection, first), "it is asked for")
+        living.next_engine()
+        living.live.adopt()
+        async with living.awake():
+            await living.fallback.look()
+            assert living.run(first).why == f"no; goes on as run {again}"
+            await living.fallback.look()
+            living.next_engine()
+            await living.fallback.look()
+            assert len(living.said("fell_back")) == 1
+            await living.ended(again)
+
+    go(test())

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from engine.execution.follow import is_alive, read_alive
+from engine.runtime import ending
 from engine.runtime.places import POINTER
 from state import clients
 
@@ -92,6 +93,19 @@ def test_a_program_that_takes_its_time_to_leave_a_turn_is_given_the_grace(living
             assert (await living.ended(run_id)).outcome == "cancelled"
             two = await answered(living, "say two")
             assert two.client_id == run_id
+
+    go(test())
+
+
+@pytest.mark.parametrize(("asked", "leave_s"), [({}, 2.0), ({"grace_s": 3.0}, 1.5), ({"grace_s": 0.0}, 0.0)])
+def test_leaving_a_turn_takes_half_of_the_grace_of_the_run(living, asked, leave_s):
+    """When it has not left by then, its keeper still has to end it."""
+
+    async def test():
+        living.configure('[limits]\ngrace = "4s"\n')
+        async with living.awake():
+            run = await answered(living, "say one", **asked)
+            assert ending.leave_s(run, living.settings.config) == leave_s
 
     go(test())
 
@@ -217,33 +231,6 @@ def test_a_turn_that_was_over_while_no_engine_was_there_is_settled_by_the_next(l
             assert (one.outcome, one.used_tokens) == ("succeeded", 7)
             two = await answered(living, "say two")
             assert pid_of(living, two.id) == pid_of(living, one.id)
-
-    go(test())
-
-
-def test_what_an_engine_died_over_telling_is_interrupted_and_its_program_let_go(living):
-    async def test():
-        async with living.awake():
-            one = await answered(living, "say one")
-            said = living.holding._say
-
-            async def dies(run, request, client):
-                await said(run, request, client)
-                await asyncio.Event().wait()
-
-            living.holding._say = dies
-            run_id = await living.talk("say two")
-            await living.until(lambda: living.run(run_id).client_id, "it is being told")
-        living.next_engine()
-        living.holding.adopt()
-        living.live.adopt()
-        async with living.awake():
-            two = await living.ended(run_id)
-            assert (two.outcome, two.why) == (
-                "interrupted",
-                "the engine ended while its program was being told what to do",
-            )
-            await gone(living, one.id)
 
     go(test())
 

@@ -1,16 +1,21 @@
 """What live runs tell is heard: questions are put and answered, turns are broken off, and what is over its cap ends."""
 
 import asyncio
+import contextlib
+import threading
 
 import msgspec
 import pytest
 
 from engine.contract.orders import Decide
 from engine.contract.outcome import EndRecord
+from engine.execution.limits import ASKING
+from engine.runtime import live_runs
 from engine.runtime.permissions import notice_key
 from engine.runtime.questions import read_permission
 from engine.runtime.waiting import as_shown
 from state import approvals, events, runs, sessions
+from state.errors import NotWritten
 
 
 def go(coroutine):
@@ -128,6 +133,58 @@ def test_an_engine_that_dies_around_an_answer_neither_loses_nor_repeats_it(livin
             run = await living.ended(run_id)
             assert (run.outcome, len(approvals.permissions(living.connection, run_id))) == ("succeeded", 1)
             assert living.text(run_id).count("(q1 allowed)") == 1
+
+    go(test())
+
+
+def test_a_word_that_was_not_written_is_not_told(living):
+    """Its order is still there, and is carried out again."""
+
+    async def test():
+        async with living.awake():
+            run_id = await living.talk("ask q1 Bash", permissions="ask")
+            (asked,) = await living.until(lambda: pending(living), "it asks")
+            with contextlib.suppress(NotWritten), living.database.transaction() as tx:
+                living.permissions.decide(tx, asked, True, living.clock.now_ms())
+                raise NotWritten("the disk is full")
+            await living.permissions.tell()
+            assert [one.id for one in pending(living)] == [asked.id]
+            await decide(living, asked, True)
+            await living.ended(run_id)
+            assert "(q1 allowed)" in living.text(run_id)
+
+    go(test())
+
+
+def test_who_waits_for_the_operators_word_is_not_silent_until_it_is_there(living):
+    async def test():
+        async with living.awake():
+            never = living.workspace / "never"
+            run_id = await living.talk("ask q1 Bash", f"wait {never}", permissions="ask", silence_s=1.0)
+            (asked,) = await living.until(lambda: pending(living), "it asks")
+            folder = living.home.run_folder(run_id)
+            heard = (folder / "stdout.log").stat().st_mtime
+            beats = folder / "keeper.json"
+            await living.until(lambda: beats.stat().st_mtime > heard + 2.5, "its keeper has looked after that time")
+            assert living.run(run_id).live
+            await decide(living, asked, True)
+            assert (await living.ended(run_id)).outcome == "silent"
+
+    go(test())
+
+
+def test_what_is_told_to_the_keeper_of_a_question_does_not_outlive_its_turn(living):
+    async def test():
+        living.configure('[limits]\ngrace = "1s"\n')
+        async with living.awake():
+            one = await living.ended(await living.talk("say one", task_type="chat", permissions="ask"))
+            two = await living.talk("ask q1 Bash", task_type="chat", permissions="ask")
+            asking = living.home.run_folder(one.id) / ASKING
+            await living.until(asking.exists, "it asks")
+            (asked,) = pending(living)
+            await decide(living, asked, False)
+            await living.ended(two)
+            assert not asking.exists()
 
     go(test())
 
@@ -285,5 +342,28 @@ def test_its_outcome_says_how_it_ended_and_its_usage_is_kept(living, line, outco
             run = await living.ended(await living.talk("use 9", line))
             assert (run.outcome, run.used_tokens) == (outcome, 9)
             assert why in run.why
+
+    go(test())
+
+
+@pytest.mark.parametrize("task_type", ["research", "chat"])
+def test_what_may_be_large_is_made_fit_and_written_beside_the_loop(living, monkeypatch, task_type):
+    """Other runs, and whoever asks for anything, would wait for it."""
+    threads = []
+
+    def noted(work):
+        def note(*words):
+            threads.append(threading.current_thread())
+            return work(*words)
+
+        return note
+
+    async def test():
+        for name in ("redacted_result", "write_private"):
+            monkeypatch.setattr(live_runs, name, noted(getattr(live_runs, name)))
+        async with living.awake():
+            await living.ended(await living.talk("say hello", task_type=task_type))
+            assert len(threads) == 2
+            assert threading.main_thread() not in threads
 
     go(test())

@@ -80,8 +80,10 @@ def test_a_key_that_is_no_text_is_not_shown(key):
 def test_the_check_names_the_variable_that_would_be_missing():
     agent = Agent(adapter="command", secrets={"ONE": "env:HERE", "TWO": "env:GONE"})
     why, fix = unresolved("command", agent, Config())
-    assert why == "TWO: GONE is not set in the engine's environment"
+    assert why == "TWO (env: in its agent): GONE is not set in the engine's environment"
     assert fix
+    config = Config(agent={"mine": agent})
+    assert unresolved("command", agent, config)[0].startswith("TWO (env: in [agent.mine]): ")
     assert unresolved("command", Agent(adapter="command"), Config()) == ("", "")
 
 
@@ -100,6 +102,42 @@ def test_an_agents_own_key_comes_before_its_adapters_and_only_where_one_is_taken
     assert key_of("command", agent, config) == "env:GONE"
     assert key_of("command", Agent(adapter="command"), config) == "env:HERE"
     assert references_of("command", agent, config) == {}
+
+
+def test_what_an_agent_says_of_its_server_holds_for_its_own_adapter_only():
+    agent = Agent(adapter="anthropic", base_url="http://dead", key="env:HERE", home="/h")
+    config = Config(adapter={"openai": AdapterDefaults(base_url="http://other", key="file:/k")}, agent={"x": agent})
+    assert service_of("anthropic", agent, config).base_url == "http://dead"
+    other, local = service_of("openai", agent, config), service_of("ollama", agent, config)
+    assert (other.base_url, other.home, key_of("openai", agent, config)) == ("http://other", None, "file:/k")
+    assert (local.base_url, local.home, local.key_known) == (None, None, False)
+    assert references_of("anthropic", agent, config) == {"ANTHROPIC_API_KEY": "env:HERE"}
+    assert handed("ollama", agent, config).values == {}
+
+
+def test_a_key_that_is_not_set_is_named_as_it_is_declared():
+    agent = Agent(adapter="anthropic", key="env:GONE")
+    said = "its key is env:GONE, which is not set in the engine's environment"
+    assert unresolved("anthropic", agent, Config())[0] == said
+    with pytest.raises(Refused, match=said):
+        handed("anthropic", agent, Config())
+
+
+@pytest.mark.parametrize(
+    ("agent", "where"),
+    [
+        (Agent(adapter="anthropic", key="cmd:echo canary; exit 3"), "ANTHROPIC_API_KEY (cmd: in [agent.x])"),
+        (Agent(adapter="anthropic", secrets={"ONE": "cmd:echo canary; exit 3"}), "ONE (cmd: in [agent.x])"),
+        (Agent(adapter="openai"), "OPENAI_API_KEY (cmd: in [adapter.openai])"),
+        (Agent(adapter="digest"), "OPENAI_API_KEY (cmd: in [adapter.openai])"),
+    ],
+)
+def test_a_command_that_fails_is_named_by_its_variable_and_its_table_never_by_its_output(agent, where):
+    config = Config(adapter={"openai": AdapterDefaults(key="cmd:echo canary; exit 3")}, agent={"x": agent})
+    with pytest.raises(Refused) as refused:
+        handed("openai" if agent.adapter == "digest" else agent.adapter, agent, config)
+    assert str(refused.value) == f"{where}: the command exited with code 3"
+    assert "canary" not in repr(refused.value) + refused.value.fix
 
 
 def test_what_is_declared_reaches_the_adapter():

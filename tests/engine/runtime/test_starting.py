@@ -226,13 +226,16 @@ def test_the_state_of_an_agent_is_its_own_to_write(desk):
 
 
 @HELD
-def test_a_run_can_leave_an_order_unless_it_reads_strictly(desk):
+@pytest.mark.parametrize("read", ["open", "strict"])
+def test_a_run_can_leave_an_order_in_its_own_spool_alone(desk, read):
     os.mkfifo(desk.home.bell)
-    places = [folder / "new" for folder in (desk.home.orders, desk.home.previews, desk.home.consoles)]
-    assert desk.sh(tried(*places))[0].split() == ["yes"] * 3
-    for place in places:
-        place.unlink()
-    assert desk.sh(tried(*places), read="strict")[0].split() == ["no"] * 3
+    (desk.home.run_folder(7) / "orders").mkdir(parents=True)
+    others = (desk.home.orders, desk.home.previews, desk.home.consoles, desk.home.run_folder(7) / "orders")
+    own = desk.home.run_folder(1) / "orders"
+    out, _, _ = desk.sh(tried(own / "new", *(folder / "new" for folder in others), own.parent / "new"), read=read)
+    assert out.split() == ["yes"] + ["no"] * 5
+    out, _, _ = desk.sh(f"exec 3<> '{desk.home.bell}' && printf ! >&3 && echo rung", read=read)
+    assert out.split() == ["rung"]
 
 
 @HELD

@@ -69,6 +69,8 @@ def step(number, name, value):
         update(**value)
     elif name == "raw":
         raw(value)
+    elif name == "endless":
+        raw("x" * value)
     elif name == "ask":
         ask(*value)
     elif name == "flood":

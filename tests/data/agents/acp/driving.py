@@ -20,21 +20,15 @@ PATIENCE_S = 60
 class Program:
     """One run of the client. Every wait has a deadline: then it is killed, and its output ends."""
 
-    def __init__(self, job, env=None, stderr=None):
+    def __init__(self, job, env=None, stderr=None, nursery=None):
+        """`nursery`: which forks the program off; else it is started by itself."""
         self.events = []
         self.stderr = stderr or tempfile.TemporaryFile()
         clean = {"PATH": os.environ["PATH"], "HOME": str(job["cwd"]), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
         if "LD_LIBRARY_PATH" in os.environ:
             clean["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "engine.adapters.acp_client"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.stderr,
-            cwd=job["cwd"],
-            env=clean if env is None else env | {"PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-        )
+        env = clean if env is None else env | {"PYTHONPATH": str(ROOT)}
+        self.process = (nursery.piped if nursery else _alone)(cwd=job["cwd"], env=env, stderr=self.stderr)
         self._watch = threading.Timer(PATIENCE_S, self._give_up)
         self._watch.start()
         self.say(job)
@@ -103,6 +97,11 @@ class Program:
     def _give_up(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _alone(**how):
+    argv = [sys.executable, "-P", "-m", "engine.adapters.acp_client"]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, **how)
 
 
 def job(workspace, *steps, agent=(), **changes):
