@@ -264,7 +264,8 @@ class LiveRuns:
             return end, await self._result(run, end)
         result, offset = turn.result()
         result = await asyncio.to_thread(redacted_result, result)
-        if await self._leftovers.after_turn(client.id, folder):
+        # One that was refused is asked again in the same folder: not before its keeper has left that.
+        if result.resume_refused or await self._leftovers.after_turn(client.id, folder):
             let_go(folder)
             end = await asyncio.shield(ending)
             await self._listening.end(run_id)
