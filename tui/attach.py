@@ -23,6 +23,7 @@ from state import runs, sessions
 from state.database import open_reader
 from state.errors import NotFound, Refused, UsageError
 from state.home import Home
+from tui.away import deaf_to_keys
 from tui.cli.amounts import number
 from tui.cli.asking import needs_operator
 from tui.cli.verb import Context, Output, Verb
@@ -102,7 +103,8 @@ def _attach(context: Context) -> Output:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("qd attach: it needs a terminal", "say something instead: qd say SESSION TEXT")
     ready = begin(context.home, context.options.session)
-    hand_over(ready)
+    with deaf_to_keys():
+        hand_over(ready)
     run = _settled(context.home, ready.run_id)
     data = {"run": run.id, "session": run.session_id, "outcome": run.outcome, "why": run.why, "tokens": run.used_tokens}
     why = f": {run.why}" if run.why else ""

@@ -92,8 +92,9 @@ class Opening(App[int]):
     def _give_terminal(self, ready: "Ready") -> None:
         """The whole console waits: the terminal is somebody else's."""
         from tui.attach import hand_over
+        from tui.away import deaf_to_keys
 
-        with self.suspend():
+        with deaf_to_keys(), self.suspend():
             goes_on = hand_over(ready)
         if not goes_on:
             self.exit(0)
