@@ -233,6 +233,11 @@ def store_answer(tx: Connection, order: Order, at_ms: int, ok: bool, answer: Any
     tx.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", (order.id, order.kind, at_ms, int(ok), text))
 
 
+def forget(tx: Connection, order_id: str) -> None:
+    """Drop one answer that nobody waits for any more."""
+    tx.execute("DELETE FROM orders WHERE id = ?", (order_id,))
+
+
 def forget_before(tx: Connection, at_ms: int) -> None:
     """Answers are kept long enough for the slowest console to read them."""
     tx.execute("DELETE FROM orders WHERE at_ms < ?", (at_ms,))

@@ -246,7 +246,7 @@ ACTIONS: tuple[Action, ...] = (
         "other",
         "tab",
         "read, answer",
-        "from the line to what was said, where y and n answer, and back",
+        "from the line to what is asked or was said, where y and n answer, and back",
         "find",
         ("talk",),
         first=True,
@@ -265,6 +265,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("save", "ctrl+s", "spawn", "spawn, when every check passes", "sheet", ("spawn",), writes=True),
     Action(
         "wait", "ctrl+t", "wait", "ask now, and let it wait for a claim or a place", "sheet", ("spawn",), writes=True
+    ),
+    Action(
+        "fold",
+        "ctrl+o",
+        "more fields",
+        "show the fields that are rarely said, or fold them",
+        "sheet",
+        ("spawn",),
+        shown=False,
     ),
     Action(
         "below(1)",

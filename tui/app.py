@@ -1,12 +1,14 @@
 """The console: wires the feed, the link to the engine and the screens together, and acts on what they ask for."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from datetime import tzinfo
 from typing import Any
 
+from textual import events
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import ModalScreen
@@ -28,6 +30,8 @@ from tui.theme import PALETTES, THEMES, Palette, Tone, theme_for
 
 TICK_S = 1.0
 """The one UI clock."""
+TAKEN_S = 1.0
+"""How long a key waits for the letters before it."""
 
 
 class Console(Opening):
@@ -107,6 +111,19 @@ class Console(Opening):
     def typing(self) -> bool:
         """Whether letters go into a line now."""
         return self.focused is not None and self.focused.check_consume_key("a", "a")
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded and self.typing:
+            await self._letters_taken()
+        await super().on_event(event)
+
+    async def _letters_taken(self) -> None:
+        """Keys of actions that come first are acted on here, while letters wait for their line to take them: over a
+        slow link several come at once, and tab must not overtake what was typed before it."""
+        taken = asyncio.Event()
+        if self.focused is not None and self.focused.call_later(taken.set):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(taken.wait(), TAKEN_S)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("prompt", "help") and isinstance(self.screen, ModalScreen):

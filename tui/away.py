@@ -8,6 +8,16 @@ _KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
 
 
 @contextmanager
+def keys_blocked() -> Iterator[None]:
+    """A program that is started meanwhile gets these signals only when it lets them through, and so do we."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def deaf_to_keys() -> Iterator[None]:
     """The keys that a terminal turns into signals do not reach us: not while another program has the terminal, and not
     in the moments before and after, in which a key that was meant for it would end us. Programs that are started

@@ -30,6 +30,8 @@ class RunTold(Message):
     lines: tuple[Cell, ...]
     said: bool
     """Whether any of it is an answer."""
+    tokens: int | None = None
+    """What it has told of its usage; None when nothing."""
 
 
 class Listener:
@@ -41,6 +43,7 @@ class Listener:
         self._transcript = Transcript()
         self._ended = threading.Event()
         self._due = 0.0
+        self._tokens: int | None = None
         threading.Thread(target=self._work, name=f"run {run_id}", daemon=True).start()
 
     def stop(self) -> None:
@@ -82,12 +85,13 @@ class Listener:
                 return
             if time.monotonic() >= self._due:  # a long output is shown while it is read
                 self._tell()
-        if told:
+        if told or live.used_tokens != self._tokens:
+            self._tokens = live.used_tokens
             self._tell()
 
     def _tell(self) -> None:
         self._due = time.monotonic() + LOOK_S
-        self._post(RunTold(self.run_id, self._transcript.lines, self._transcript.said))
+        self._post(RunTold(self.run_id, self._transcript.lines, self._transcript.said, self._tokens))
 
     def _lose(self, line: str) -> None:
         self._transcript.trouble(line)

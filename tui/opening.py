@@ -95,10 +95,13 @@ class Opening(App[int]):
         from tui.away import deaf_to_keys
 
         with deaf_to_keys(), self.suspend():
-            goes_on = hand_over(ready)
-        if not goes_on:
+            back = hand_over(ready, hold=True)
+        if not back.goes_on:
             self.exit(0)
-        self.flash(f"run {ready.run_id} has given the terminal back: what it used comes from its client's log")
+        if back.why:
+            self.flash(f"run {ready.run_id}: {back.why}", "bad")
+        else:
+            self.flash(f"run {ready.run_id} has given the terminal back: what it used comes from its client's log")
 
     def on_interrupt_asked(self, message: asked.InterruptAsked) -> None:
         said = f"run {message.run_id} is asked to leave its turn; esc leaves the screen, ctrl+x ends the run"

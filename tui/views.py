@@ -16,7 +16,7 @@ from engine.contract.outcome import EndRecord, Stop
 from engine.contract.verdict import CacheBreak, Check, Estimate, ReceiptPart
 from engine.runtime.lease import holder
 from engine.scopes.violations import Changes
-from state import board, events, fallbacks, ledger, receipts, responses, runs, sessions, skills, slots
+from state import approvals, board, events, fallbacks, ledger, receipts, responses, runs, sessions, skills, slots
 from state.database import Connection
 from state.errors import NotFound
 from state.home import Home
@@ -25,11 +25,13 @@ from tui.asked import Asked, asked_of_run, asking_sessions
 from tui.clean import clean, clean_block, clean_record
 from tui.reading import Gone, Reading
 from tui.reported import RawUsage, reported
+from tui.run_asked import with_task
 from tui.skill_page import held_skills
 from tui.text import HOUR_MS
 
 if TYPE_CHECKING:
     from tui.figures import CacheFigures, ConversationFigures
+    from tui.run_words import Over
 
 SESSIONS_SHOWN = 5000
 RUNS_SHOWN = 500
@@ -149,6 +151,10 @@ class RunDetail(Struct, frozen=True):
     """How its processes ended."""
     asks: tuple[Asked, ...] = ()
     """What it waits to be allowed."""
+    asked: tuple[str, ...] = ()
+    """What became of each thing that its program has asked, the open ones too."""
+    over: "Over | None" = None
+    """A limit of its own that it went over."""
 
 
 def session_board(reading: Reading) -> SessionBoard:
@@ -207,7 +213,8 @@ def skill_board(reading: Reading) -> SkillBoard:
 
 
 def run_list(reading: Reading) -> tuple[runs.Run, ...]:
-    return tuple(clean_record(run) for run in runs.latest(reading.connection, RUNS_SHOWN))
+    """Each with what it was asked."""
+    return tuple(clean_record(with_task(run)) for run in runs.latest(reading.connection, RUNS_SHOWN))
 
 
 def event_list(reading: Reading) -> tuple[events.Event, ...]:
@@ -298,6 +305,8 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         again=fallbacks.successor(connection, run.id),
         end=_decoded(run.end_record, EndRecord),
         asks=asked_of_run(reading, run.id) if run.live else (),
+        asked=tuple(one.state for one in approvals.permissions(connection, run.id)),
+        over=_over(run),
         usage=tuple(clean_record(row) for row in responses.of_run(connection, run.id)),
         raw=reported(run.raw_usage),
         held=ledger.held_by(connection, run.id, "tokens") or 0,
@@ -306,6 +315,15 @@ def _run_detail(reading: Reading, run: runs.Run) -> RunDetail:
         tail=tuple(_tail(folder / "result.txt" if _answered(run, folder) else folder / "stdout.log")),
         errors=tuple(_tail(folder / "stderr.log")),
     )
+
+
+def _over(run: runs.Run) -> "Over | None":
+    from tui.run_words import over_cap
+
+    try:
+        return over_cap(run)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
 
 
 def _children(connection: Connection, run_id: int) -> tuple[int, ...]:

@@ -15,8 +15,12 @@ from msgspec.structs import replace
 import engine
 from engine.adapters.acp_client import claude
 from engine.adapters.acp_client.lines import Job, Used, Word, read_line
+from engine.adapters.claude_code import settings_of as claude_settings
 from engine.adapters.claude_code import state_paths as claude_state
+from engine.adapters.codex import settings_of as codex_settings
+from engine.adapters.codex_home import real_home
 from engine.adapters.command import argv_values, as_text, lacks_program
+from engine.adapters.own_settings import Setting, noted
 from engine.adapters.tape import Tape, last_line
 from engine.config.params import fill, names_in
 from engine.contract.adapter import Reader, Speech
@@ -24,6 +28,11 @@ from engine.contract.launch import AdapterRequest, AdapterResult, Launch, RunUsa
 from engine.contract.progress import Progress, Said, Thought, ToolDone, ToolUse, TurnOver
 from state.errors import Refused
 
+_GEMINI = ("settings.json", "GEMINI.md", "commands", "extensions", "trustedFolders.json", ".env")
+_OPENCODE = (
+    *("opencode.json", "opencode.jsonc", "config.json", "AGENTS.md"),
+    *(f"{name}{plural}" for name in ("agent", "command", "plugin", "skill", "tool") for plural in ("", "s")),
+)
 _CLAUDE = ("claude-agent-acp", "claude-code-acp")
 _STATE: dict[str, tuple[str, ...]] = {
     "codex-acp": (".codex",),
@@ -84,6 +93,7 @@ class AcpAdapter:
             argv=program,
             stdin=msgspec.json.encode(_job(request, argv)).decode() + "\n",
             env=env,
+            files=noted(_settings_of(argv[0])),
             input_open=request.held or request.permissions == "ask",
             state_paths=_state_paths(argv[0]),
             read_paths=_read_paths(argv[0]),
@@ -196,6 +206,18 @@ def _state_paths(program: str) -> tuple[str, ...]:
     if name in _CLAUDE:
         return claude_state(Service(key_known="ANTHROPIC_API_KEY" in os.environ))
     return tuple(str(home / path) for path in _STATE.get(name, ()))
+
+
+def _settings_of(program: str) -> tuple[Setting, ...]:
+    """What says what an agent does, by the name of its program."""
+    home, name = Path(os.environ.get("HOME", "/")), Path(program).name
+    if name in _CLAUDE:
+        return claude_settings(Service())
+    if name == "codex-acp":
+        return codex_settings(real_home(Service(), os.environ))
+    found = {"gemini": (".gemini", _GEMINI), "opencode": (".config/opencode", _OPENCODE)}
+    folder, names = found.get(name, ("", ()))
+    return tuple(Setting(str(home / folder / one)) for one in names)
 
 
 def _read_paths(program: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from engine.adapters.claude_sizes import overhead_chars
 from engine.adapters.claude_turn import message_id
 from engine.adapters.command import as_text
 from engine.adapters.installed import lacks
+from engine.adapters.own_settings import EVERY, Setting, noted
 from engine.contract.adapter import Reader, Speech
 from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, RunUsage, Service, Wanted
 
@@ -109,7 +110,7 @@ class ClaudeCodeAdapter:
             ),
             stdin=self._first(text) if is_open else text,
             env=scope.env | ({"CLAUDE_CONFIG_DIR": str(home)} if service.home is not None else {}),
-            files=_files(request, scope, opening, is_open=is_open),
+            files=_files(request, scope, opening, is_open=is_open) | noted(settings_of(service)),
             input_open=is_open,
             state_paths=state_paths(service),
             read_paths=(request.run_folder,) if request.run_folder else (),
@@ -150,6 +151,19 @@ def state_paths(service: Service) -> tuple[str, ...]:
     if service.key_known:
         return tuple(str(folder / name) for name in OWN)
     return (str(folder),) if service.home is not None else (str(folder), str(Path.home() / ".claude.json"))
+
+
+_RUNS = ("hooks", "mcpServers", "permissions", "env", "apiKeyHelper", "statusLine")
+_RUNS_IN_PROJECT = ("mcpServers", "allowedTools", "enabledMcpjsonServers", "hooks")
+
+
+def settings_of(service: Service) -> tuple[Setting, ...]:
+    """What says what it does, in its home. Of the file beside that, which it writes at each start, only some of it."""
+    folder = config_folder(service)
+    beside = (folder if service.home is not None else Path.home()) / ".claude.json"
+    in_project = tuple(f"projects.{EVERY}.{part}" for part in _RUNS_IN_PROJECT)
+    names = ("settings.json", "settings.local.json", "CLAUDE.md", "agents", "commands", "hooks", "skills")
+    return (*(Setting(str(folder / name)) for name in names), Setting(str(beside), (*_RUNS, *in_project)))
 
 
 def _conversation(request: AdapterRequest) -> tuple[str, ...]:

@@ -202,8 +202,8 @@ _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 def read(kind: type[T], line: bytes | Raw) -> T | None:
     """The line as this kind of record; None when it is none."""
-    decoder = _DECODERS.get(kind) or _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
+    decoder: msgspec.json.Decoder[T] = _DECODERS.get(kind) or _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     try:
-        return decode(decoder, line)  # type: ignore[no-any-return]
+        return decode(decoder, line)
     except BadRow:
         return None

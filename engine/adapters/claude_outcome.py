@@ -4,6 +4,7 @@ Measured on 2.1.329: it exits with 0 and no result when it is interrupted while 
 subtype of an API error is `success`. A run is good only when it exits with 0, a result is there, and none is an error.
 """
 
+import re
 from collections.abc import Sequence
 
 from engine.adapters.claude_events import Result
@@ -16,14 +17,19 @@ BAD_PROMPT = (400, 413, 422)
 _LIMITS = {"error_max_turns": "it may not ask its model more often", "error_max_budget_usd": "it may not cost more"}
 _LONGEST = 300
 """Characters of a reason."""
+_SAYS = re.compile(r"\S")
 
 
-def outcome(results: Sequence[Result], tally: Tally, exit_code: int | None, last_error: str) -> AdapterResult:
-    """`last_error`: the last line that it wrote to its standard error."""
+def outcome(
+    results: Sequence[Result], tally: Tally, exit_code: int | None, last_error: str, so_far: str = ""
+) -> AdapterResult:
+    """`last_error`: the last line that it wrote to its standard error. `so_far`: what it has said since the last turn
+    that it ended well; of one that is broken off, that is all there is."""
     last = results[-1] if results else None
     ok = exit_code == 0 and last is not None and not last.is_error
+    answers = [one.result for one in results if one.result and not one.is_error]
     return AdapterResult(
-        text="\n\n".join(one.result for one in results if one.result and not one.is_error),
+        text="\n\n".join([*answers, *filter(None, [so_far.strip()])]),
         ok=ok,
         why="" if ok else _why(last, exit_code, last_error),
         usage=tally.usage,
@@ -63,6 +69,7 @@ def _raw(told: Sequence[str]) -> str | None:
 
 
 def first_line(text: str, longest: int = _LONGEST) -> str:
-    """The first line that says anything, cut."""
-    line = next((line for line in text.split("\n") if line.strip()), "").strip()
+    """The first line that says anything, cut. However long the text is, no more of it is looked at."""
+    begin = _SAYS.search(text)
+    line = text[begin.start() : begin.start() + longest + 1].partition("\n")[0].strip() if begin else ""
     return line if len(line) <= longest else line[: longest - 1] + "\u2026"

@@ -27,7 +27,7 @@ from engine.adapters.claude_text import Text
 from engine.adapters.claude_turn import Turn, is_note
 from engine.adapters.claude_usage import Tally
 from engine.adapters.claude_words import path_of, result_line, use_line, wanted
-from engine.adapters.tape import Tape, last_line
+from engine.adapters.tape import LONGEST_LINE, Tape, last_line
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.progress import (
     Answered,
@@ -69,6 +69,7 @@ class ClaudeReader:
         self._asked: dict[str, str] = {}
         self._left: list[bytes] = []
         """Lines behind the end of the turn, which belong to the next one."""
+        self._skipped = 0
         self._turn = Turn(is_open=self._facts.open)
         self._text = Text()
         self._hears: dict[str, Callable[[bytes], None]] = {
@@ -108,6 +109,7 @@ class ClaudeReader:
         if lines is None:
             return None
         self._left = []
+        self._note_skipped()
         for number, line in enumerate(lines, 1):
             self._hear(line)
             if self._told and isinstance(self._told[-1], TurnOver):
@@ -120,7 +122,13 @@ class ClaudeReader:
         while self.poll() is not None:
             pass
         self._hear(self._tape.last())
-        return outcome(self._results, self._tally, exit_code, last_line(self._folder / "stderr.log"))
+        last_error = last_line(self._folder / "stderr.log")
+        return outcome(self._results, self._tally, exit_code, last_error, self._text.so_far)
+
+    def _note_skipped(self) -> None:
+        if self._tape.skipped > self._skipped:
+            self._skipped = self._tape.skipped
+            self._tell(Noted("warning", f"a line of more than {LONGEST_LINE // 2**20} MiB of its output was left out"))
 
     def _hear(self, line: bytes) -> None:
         head = read(Head, line) if line else None
@@ -187,6 +195,8 @@ class ClaudeReader:
         is_ours = self._turn.ends(result)
         if is_ours or not is_note(result):
             self._tally.over(result)
+        if not result.is_error:
+            self._text.over()
         if is_ours:
             self._results.append(result)
             if self._turn.is_over(result):
@@ -197,7 +207,7 @@ class ClaudeReader:
             self._end_turn()
 
     def _end_turn(self) -> None:
-        self._tell(TurnOver(outcome(self._results, self._tally, 0, "")))
+        self._tell(TurnOver(outcome(self._results, self._tally, 0, "", self._text.so_far)))
 
     def _asks(self, line: bytes) -> None:
         asked = read(ControlRequest, line)

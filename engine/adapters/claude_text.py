@@ -11,6 +11,16 @@ class Text:
         self._block: tuple[str | None, int] | None = None
         self._ended = True
         """Whether what was said so far needs no break before more."""
+        self._so_far: list[str] = []
+
+    @property
+    def so_far(self) -> str:
+        """What was said since the last turn that ended well."""
+        return "".join(self._so_far)
+
+    def over(self) -> None:
+        """A turn has ended well: what was said in it is told again as its result."""
+        self._so_far.clear()
 
     def more(self, name: str | None, index: int, text: str, thinking: str) -> list[Progress]:
         """A delta."""
@@ -30,4 +40,5 @@ class Text:
         if text:
             pieces.append(Said(text if goes_on or self._ended else f"\n\n{text}"))
             self._ended = text.endswith("\n")
+        self._so_far += [piece.text for piece in pieces if isinstance(piece, Said)]
         return pieces

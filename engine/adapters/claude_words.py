@@ -21,6 +21,8 @@ _TELLING = (
 _PATHS = {"Edit": "file_path", "Write": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
 _LINE = 200
 """Characters."""
+_LARGE = 64 * 1024
+"""Characters of a result."""
 
 
 def use_line(given: Any) -> str:
@@ -33,11 +35,13 @@ def use_line(given: Any) -> str:
 
 
 def result_line(content: Any) -> str:
-    """What came of it."""
-    if isinstance(content, list):
-        texts = (block.get("text") for block in content if isinstance(block, dict))
-        content = "\n".join(text for text in texts if isinstance(text, str))
-    return first_line(content, _LINE) if isinstance(content, str) else ""
+    """What came of it, and how much that was where it was a lot: all of it is in the output of the run."""
+    blocks = content if isinstance(content, list) else [{"text": content}]
+    texts = [block.get("text") for block in blocks if isinstance(block, dict)]
+    said = [text for text in texts if isinstance(text, str)]
+    line = next(filter(None, (first_line(text, _LINE) for text in said)), "")
+    chars = sum(map(len, said))
+    return line if chars <= _LARGE else f"{line} [the first of {chars:,} characters]"
 
 
 def wanted(given: Any) -> str:

@@ -22,6 +22,7 @@ from engine.adapters.codex_roots import writable_roots
 from engine.adapters.codex_totals import as_totals, totals_of
 from engine.adapters.command import as_text
 from engine.adapters.installed import lacks
+from engine.adapters.own_settings import Setting, noted
 from engine.contract.adapter import Reader, Speech
 from engine.contract.launch import OPENING, AdapterRequest, Launch, Prompt, Wanted
 from state.errors import Refused
@@ -69,7 +70,7 @@ class CodexAdapter:
         home = self._home(request)
         real = Path(home.real)
         opening, message = _divided(request)
-        files = {FACTS_FILE: msgspec.json.encode(_facts(request, real)).decode()}
+        files = {FACTS_FILE: msgspec.json.encode(_facts(request, real)).decode()} | noted(settings_of(real))
         named: list[str] = []
         if opening is not None:
             files[INSTRUCTIONS] = opening
@@ -100,6 +101,12 @@ class CodexAdapter:
 
     def reader(self, folder: Path, start: int = 0) -> Reader:
         return CodexReader(folder, start)
+
+
+def settings_of(home: Path) -> tuple[Setting, ...]:
+    """What says what it does, in its real home; not which model it was asked for last, and what it has shown."""
+    config = Setting(str(home / "config.toml"), but=("model", "model_reasoning_effort", "notice", "tui"))
+    return (config, *(Setting(str(home / name)) for name in ("hooks.json", "AGENTS.md", "prompts", "rules", "skills")))
 
 
 def _keeps_system(keep: tuple[str, ...] | None) -> bool:

@@ -5,10 +5,13 @@ from typing import Literal
 from msgspec import Struct
 
 from engine.admission.budgets import BudgetFacts, check_budgets
+from engine.admission.parent import Above, check_parent
 from engine.admission.words import dollars, many
 from engine.config.durations import say
 from engine.contract.verdict import Check, Estimate, Verdict, WaitsFor
 
+READS = "reads "
+"""How the part of the check `scope` begins that says what may be read."""
 GRACE_MAX_S = 300.0
 """Between asking a run to end and ending it: what has met its deadline or its budget uses more meanwhile."""
 
@@ -89,6 +92,10 @@ class Facts(Struct, frozen=True):
     """Where it is ended, whatever was expected of it."""
     asks: bool = False
     """Its program asks the operator before it writes outside of its scope."""
+    reads: str = ""
+    """What its reading is limited to, in words; empty where it may read all that the operator may."""
+    above: Above | None = None
+    """How it would be held beside the run that asks for it; None when none does."""
 
 
 def admit(facts: Facts) -> Verdict:
@@ -102,6 +109,7 @@ def admit(facts: Facts) -> Verdict:
         check_budgets(facts.budgets, facts.allow_unpriced),
         _conflict(facts),
         _timeout(facts),
+        _parent(facts),
         _depth(facts.place),
         _children(facts.place),
         _concurrency(facts),
@@ -143,7 +151,8 @@ def _scope(facts: Facts) -> Check:
         why = f"{paths or 'writes in the workspace'}, and asks you about {'the rest of it' if paths else 'each'}"
     else:
         why = paths or "writes nothing in the workspace"
-    return Check("scope", True, "; ".join((f"{why}, {_held(facts.sandbox)}", *facts.sandbox_loose)))
+    reads = (f"{READS}{facts.reads}",) if facts.reads else ()
+    return Check("scope", True, "; ".join((f"{why}, {_held(facts.sandbox)}", *facts.sandbox_loose, *reads)))
 
 
 def _held(sandbox: str) -> str:
@@ -201,6 +210,8 @@ def _cost(facts: Facts) -> Check:
 
 
 def _expected(cost: Estimate) -> str:
+    if cost.basis == "none":
+        return "no tokens expected: no model is named for its program; what it tells that it uses is booked"
     spread = f" ({cost.low_tokens:,} - {cost.high_tokens:,})" if cost.low_tokens != cost.high_tokens else ""
     work = max(0, cost.likely_tokens - cost.injected_tokens - cost.overhead_tokens)
     parts = [f"{cost.injected_tokens:,} injected"]
@@ -254,6 +265,10 @@ def _timeout(facts: Facts) -> Check:
         why = f"a grace of {say(facts.grace_s)} is over the maximum of {say(GRACE_MAX_S)}"
         return Check("timeout", False, why, "give it a shorter grace")
     return Check("timeout", True, f"{say(facts.timeout_s)}, at most {longest}")
+
+
+def _parent(facts: Facts) -> Check:
+    return check_parent(facts.above)
 
 
 def _depth(place: Place) -> Check:

@@ -73,6 +73,8 @@ def estimate(
     declared: Declared,
     rate: Rate | None,
     calibration: Calibration | None,
+    *,
+    asks_model: bool = True,
 ) -> Estimate:
     """What the run is expected to use, and what that is worth.
 
@@ -81,8 +83,13 @@ def estimate(
     likely, since nothing is known of the spread. Nothing is below the prompt as counted.
 
     Money is what the past runs cost for each of their tokens, where five have a price; else the rate; else unknown.
+
+    `asks_model`: false where neither a model nor a figure is declared. Then nothing is expected, until one of its runs
+    has told that it used something.
     """
     taught = [run for run in past if run.basis_real]
+    if not asks_model and not taught:
+        return Estimate(prompt_tokens, 0, 0, 0, 0, 0, 0, basis="none")
     factor = calibration.factor if calibration is not None else 1.0
     by_history = len(taught) >= ENOUGH_RUNS
     if by_history:

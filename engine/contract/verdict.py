@@ -13,6 +13,7 @@ CheckName = Literal[
     "budget",
     "conflict",
     "timeout",
+    "parent",
     "depth",
     "children",
     "concurrency",
@@ -59,8 +60,9 @@ class Estimate(Struct, frozen=True):
     likely_microusd: int | None
     """None: no price is known."""
     high_microusd: int | None
-    basis: Literal["history", "declared"]
-    """`history`: this agent's last runs of this task type. `declared`: there are not five of them yet."""
+    basis: Literal["history", "declared", "none"]
+    """`history`: this agent's last runs of this task type. `declared`: there are not five of them yet. `none`: a
+    program for which no model is named, and that has never told that it used any; nothing is reserved."""
     runs: int = 0
     """How many of them there are."""
     calibration: float | None = None

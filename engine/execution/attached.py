@@ -198,6 +198,7 @@ def main(folder: str, secrets_fd: int) -> int:
     kept = Attached(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever starts us blocks keys that come before this
     signal.signal(signal.SIGTERM, lambda *_: kept.want("cancelled", ""))
     signal.signal(signal.SIGHUP, lambda *_: kept.want("cancelled", "its terminal is gone"))
     if os.getppid() != parent:

@@ -117,9 +117,10 @@ class Desk:
             self._write_config()
         self.order("reload", Nothing())
 
-    def order(self, kind: str, body: object) -> bytes:
-        """The engine's answer, JSON. Raises what it refused; an engine that has died is not started again."""
-        order_id = spool.put(self.home, kind, body)
+    def order(self, kind: str, body: object, *, run_id: int | None = None) -> bytes:
+        """The engine's answer, JSON. Raises what it refused; an engine that has died is not started again. `run_id`:
+        of the live run in whose spool it is left."""
+        order_id = spool.put(self.home, kind, body, run_id=run_id)
         Client(self.home).ring()
         with self.reader() as connection:
             answer = self.until(lambda: spool.answer_of(connection, order_id), f"the order '{kind}' is answered")

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.proof import (
     drills_budgets,
     drills_ends,
+    drills_kin,
     drills_prompt,
     drills_room,
     drills_runs,
@@ -45,9 +46,10 @@ ALL: tuple[Drill, ...] = (
     *drills_runs.DRILLS,
     *drills_ends.DRILLS,
     *drills_walls.DRILLS,
+    *drills_kin.DRILLS,
 )
 
-_SLOW = (*drills_runs.DRILLS, *drills_ends.DRILLS, *drills_walls.DRILLS)
+_SLOW = (*drills_runs.DRILLS, *drills_ends.DRILLS, *drills_walls.DRILLS, *drills_kin.DRILLS)
 
 
 def _by_guard() -> dict[str, tuple[Drill, ...]]:

@@ -4,25 +4,37 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
+from engine.adapters.own_settings import changed as changed_settings
 from engine.execution import snapshot
 from engine.execution.follow import find_alive
 from engine.runtime.facts import held_scope
+from engine.runtime.places import spoken_to
 from engine.runtime.questions import read_permission
 from engine.runtime.sandboxing import TMP
 from engine.runtime.starting import BEFORE, ours
 from engine.scopes.conflict import HeldScope
 from engine.scopes.scope import coverage, resolve_scope
-from engine.scopes.violations import Changes, ForeignSession, OtherClaim, judge_changes, not_checked
+from engine.scopes.violations import (
+    PATHS_CAP,
+    Changes,
+    ForeignSession,
+    OtherClaim,
+    judge_changes,
+    not_checked,
+    words,
+)
 from state import approvals, claims, runs, sessions
 from state.database import Connection
 from state.errors import StateError
 from state.home import Home
+
+OBEYED = "its program obeys its changed settings from now on: look at them before the next run"
 
 
 async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: int) -> Changes | None:
@@ -43,7 +55,9 @@ async def changes_of(home: Home, connection: Connection, run: runs.Run, now_ms: 
         for other in runs.beside(connection, run.workspace, run.id, run.started_ms, now_ms)
     ]
     allowed = _allowed(connection, run)
-    return await asyncio.to_thread(_judge, home, run, own, allowed, others, foreign, beside)
+    judged = await asyncio.to_thread(_judge, home, run, own, allowed, others, foreign, beside)
+    settings = await asyncio.to_thread(changed_settings, spoken_to(home, run))
+    return with_settings(judged, settings, beside)
 
 
 def _allowed(connection: Connection, run: runs.Run) -> Callable[[str], bool]:
@@ -98,6 +112,21 @@ def _with_sandbox(judged: Changes, sandbox: str | None) -> Changes:
     if not judged.violations_total or sandbox is None:
         return judged
     return replace(judged, why="; ".join(filter(None, (f"its sandbox was {sandbox}", judged.why))))
+
+
+def with_settings(judged: Changes, settings: Sequence[str], beside: Sequence[str]) -> Changes:
+    """Settings of its program are in nobody's scope: what changed them says what the next run, or the operator's own
+    program, carries out."""
+    if not settings:
+        return judged
+    found = judged if judged.checked else Changes(checked=True, why=words(judged), beside=tuple(beside))
+    return replace(
+        found,
+        changed=found.changed + len(settings),
+        violations=(*settings, *found.violations)[:PATHS_CAP],
+        violations_total=found.violations_total + len(settings),
+        why="; ".join(filter(None, (OBEYED, found.why))),
+    )
 
 
 def _discard(run_folder: Path) -> None:

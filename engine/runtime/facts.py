@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.adapters.models import ModelAdapter
 from engine.adapters.registry import adapter
@@ -14,12 +15,14 @@ from engine.admission.admit import ClashFacts, Facts, Place
 from engine.admission.budgets import BudgetFacts
 from engine.admission.calibration import fit
 from engine.admission.cost import Declared, estimate
+from engine.admission.parent import Above
 from engine.config.model import AdapterDefaults, Budget, Config
 from engine.context.cache_break import prompt_warnings
 from engine.context.compose import decoded_parts
 from engine.contract.launch import Prompt
 from engine.contract.orders import RunRequest
 from engine.contract.outcome import Stop
+from engine.contract.route import Route
 from engine.contract.verdict import Estimate, ReceiptPart
 from engine.runtime.budget_lines import lines_of, model_name, spender_of
 from engine.runtime.composing import Composed
@@ -62,6 +65,7 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         asks=asks(composed.route),
         sandbox_loose=composed.enforced.loose,
         sandbox_problem=composed.enforced.problem,
+        reads=composed.enforced.reads,
         inject_names=route.inject,
         inject_problems=tuple((f"{item.name}: {item.why}", item.fix) for item in composed.inject_problems),
         prompt_warnings=_warnings(connection, composed, standing),
@@ -83,6 +87,7 @@ def gather(connection: Connection, composed: Composed, standing: Standing, confi
         timeout_max_s=route.timeout_max_s,
         grace_s=config.grace_s if composed.request.grace_s is None else composed.request.grace_s,
         place=_place(connection, composed, standing.session_id, config),
+        above=_above(connection, composed),
     )
 
 
@@ -98,7 +103,14 @@ def expected(connection: Connection, composed: Composed, prompt: Prompt, config:
         Declared(_overhead(composed, declared) + _replayed(connection, composed, prompt), output, declared.turns),
         rate_of(connection, config, route.adapter, route.model),
         fit(history.calibration_points(connection, model)),
+        asks_model=_asks_model(route, declared),
     )
+
+
+def _asks_model(route: Route, declared: AdapterDefaults) -> bool:
+    """A program of the operator's own asks none, as far as is known, unless something is declared of it."""
+    figures = (route.model, declared.output_tokens, declared.overhead_tokens)
+    return route.adapter != "command" or figures != (None, None, None) or declared.turns > 1
 
 
 def _overhead(composed: Composed, declared: AdapterDefaults) -> int:
@@ -254,6 +266,21 @@ def _place(connection: Connection, composed: Composed, session_id: int | None, c
         max_children=config.limits.children,
         busy_run_id=busy[0] if busy else None,
     )
+
+
+def _above(connection: Connection, composed: Composed) -> Above | None:
+    """None of a run that an older engine admitted, too: it did not say how that is held."""
+    parent = composed.request.parent_run_id
+    told = None if parent is None else runs.get(connection, parent).route
+    if parent is None or told is None:
+        return None
+    return Above(parent, _with_tools(msgspec.json.decode(told, type=Route)), _with_tools(composed.route))
+
+
+def _with_tools(route: Route) -> Route:
+    """Said in full: what asks a model over HTTP, or none, has no tools by itself."""
+    bare = route.adapter == "digest" or isinstance(adapter(route.adapter), ModelAdapter)
+    return replace(route, tools=route.tools or ()) if bare else route
 
 
 def _warnings(connection: Connection, composed: Composed, standing: Standing) -> tuple[str, ...]:

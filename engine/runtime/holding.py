@@ -60,7 +60,7 @@ class Holding:
         self._clock = clock
         self._trouble = trouble
         self._endings: dict[int, asyncio.Task[EndRecord]] = {}
-        self._watches: set[asyncio.Task[None]] = set()
+        self._watches: dict[int, asyncio.Task[None]] = {}
 
     def adopt(self) -> None:
         """Take up what an engine before us held."""
@@ -87,9 +87,15 @@ class Holding:
             task = asyncio.create_task(end_of(self._home.run_folder(client_id), self._clock))
             self._endings[client_id] = task
             watch = asyncio.create_task(self._watch(client_id, task))
-            self._watches.add(watch)
-            watch.add_done_callback(self._watches.discard)
+            self._watches[client_id] = watch
+            watch.add_done_callback(lambda _: self._watches.pop(client_id, None))
         return self._endings[client_id]
+
+    async def cleared(self, client_id: int) -> None:
+        """Return when its program is gone, and nobody clears up its folder any more: then another may be put there."""
+        watch = self._watches.get(client_id)
+        if watch is not None:
+            await asyncio.wait({watch})
 
     async def _watch(self, client_id: int, ending: asyncio.Task[EndRecord]) -> None:
         await asyncio.wait({ending})
@@ -176,7 +182,7 @@ class Holding:
 
     async def close(self) -> None:
         """Let them be; the next engine takes them up, and their keepers end what nobody needs."""
-        tasks = [*self._endings.values(), *self._watches]
+        tasks = [*self._endings.values(), *self._watches.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

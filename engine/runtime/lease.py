@@ -4,13 +4,18 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from engine import __version__
+from engine.execution.tree import stat_of
 from state.errors import EngineUnavailable
 from state.home import Home
+
+if TYPE_CHECKING:
+    from engine.runtime.lock_holders import LockHolder
 
 _PATIENCE_S = 0.5
 """Consoles that look who holds the lock hold it, shared, for microseconds."""
@@ -27,7 +32,7 @@ class Holder(Struct, frozen=True):
 
 
 def holder(home: Home) -> Holder | None:
-    """Who holds the lock now; None when nobody does."""
+    """Who holds the lock now; None when nobody does, or a run that has no right to it."""
     try:
         descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -36,9 +41,11 @@ def holder(home: Home) -> Holder | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
-        return _said(os.read(descriptor, 4096))
+        said = _said(os.read(descriptor, 4096))
     finally:
         os.close(descriptor)
+    is_left = said is not None and stat_of(said.pid) is None
+    return None if is_left and _holding_runs(home) else said
 
 
 def newer(one: str, other: str) -> bool:
@@ -50,19 +57,16 @@ class Lease:
     """The lock, held. Released by `release()` or by the death of the process, whichever comes first."""
 
     def __init__(self, home: Home, at_ms: int) -> None:
-        """Raises EngineUnavailable, with the holder's pid, when another engine lives: it is never taken over."""
+        """Raises EngineUnavailable, with the holder's pid, when another engine lives: it is never taken over. Where it
+        is a run that holds the lock, that is ended."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(home.lock, flags, 0o600)
         self._started_ms = at_ms
         deadline = time.monotonic() + _PATIENCE_S
         while not self._taken():
             if time.monotonic() > deadline:
-                other = holder(home)
                 os.close(self._descriptor)
-                who = f"pid {other.pid}, version {other.version}" if other else "its pid is not known yet"
-                raise EngineUnavailable(
-                    f"an engine already runs for {home.state} ({who})", "use it, or end it with: qd engine stop"
-                )
+                raise _taken_already(home)
             time.sleep(0.01)
         self._say(ready=False)
 
@@ -86,6 +90,27 @@ class Lease:
         content = msgspec.json.encode(said)
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
+
+
+def _taken_already(home: Home) -> EngineUnavailable:
+    from engine.runtime.lock_holders import end
+
+    other = holder(home)
+    runs = _holding_runs(home, other.pid if other else None)
+    if runs:
+        end(runs)
+        who = ", ".join(dict.fromkeys(f"run {one.run_id} (pid {one.process.pid})" for one in runs))
+        return EngineUnavailable(f"{who} held the lock of the engine, and is ended for that", "ask again")
+    who = f"pid {other.pid}, version {other.version}" if other else "its pid is not known yet"
+    return EngineUnavailable(
+        f"an engine already runs for {home.state} ({who})", "use it, or end it with: qd engine stop"
+    )
+
+
+def _holding_runs(home: Home, rightful_pid: int | None = None) -> "list[LockHolder]":
+    from engine.runtime.lock_holders import holding_runs  # with all that it needs: a console seldom does
+
+    return holding_runs(home, rightful_pid)
 
 
 def _said(content: bytes) -> Holder | None:

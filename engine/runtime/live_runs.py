@@ -34,7 +34,7 @@ from engine.runtime.places import is_attached, spoken_to, start_of, told_ms
 from engine.runtime.redaction import redacted_end, redacted_result
 from engine.runtime.settings import Settings
 from engine.runtime.settling import settle
-from engine.runtime.starting import start
+from engine.runtime.starting import STOPPED, start
 from engine.runtime.stopping import Answer, Stopping
 from engine.runtime.trouble import Trouble
 from state import runs
@@ -44,7 +44,6 @@ from state.files import write_private
 from state.home import Home
 
 _IN_DOUBT = "the engine ended while its program was being told what to do"
-_STOPPED = "stopped by the operator before it was started"
 _NEVER = "the engine ended, or could not write, before it was started"
 METER_S = 1.0
 """How often a live run's usage is compared with what is held for it."""
@@ -215,6 +214,7 @@ class LiveRuns:
             return
         end, result = await self._attempt(run_id, request)
         if result is not None and result.resume_refused and request.resume and not self._stopping.is_stopped(run_id):
+            await self._holding.cleared(run_id)
             with self._database.transaction() as tx:
                 request = start_afresh(tx, self._home, run_id, request, self._clock.now_ms())
             end, result = await self._attempt(run_id, request)
@@ -226,10 +226,10 @@ class LiveRuns:
         started: dict[str, object] = {}
         try:
             if self._stopping.is_stopped(run_id):
-                return self._unstarted(run_id, _STOPPED), None
+                return self._unstarted(run_id, STOPPED), None
             if not await self._holding.take(run, request):
                 if self._stopping.is_stopped(run_id):  # until another program had left the conversation
-                    return self._unstarted(run_id, _STOPPED), None
+                    return self._unstarted(run_id, STOPPED), None
                 started["sandbox"] = await self._start(run, request)
         except LeaseLost:
             raise
@@ -289,8 +289,9 @@ class LiveRuns:
 
     async def _start(self, run: runs.Run, request: AdapterRequest) -> str:
         """Not cut short by the engine's end: a thread cannot be."""
-        begin = prepare if is_attached(run) else start
-        starting = asyncio.ensure_future(asyncio.to_thread(begin, self._home, run, request, self._settings.config))
+        asked, is_told = (self._home, run, request, self._settings.config), partial(self._stopping.is_told, run.id)
+        begin = partial(prepare, *asked) if is_attached(run) else partial(start, *asked, is_told)
+        starting = asyncio.ensure_future(asyncio.to_thread(begin))
         self._starts.add(starting)
         starting.add_done_callback(self._starts.discard)
         return await asyncio.shield(starting)
@@ -298,7 +299,7 @@ class LiveRuns:
     def _unstarted(self, run_id: int, why: str) -> EndRecord:
         end = never_started(why, self._clock)
         stopped = self._stopping.is_stopped(run_id)
-        return msgspec.structs.replace(end, outcome="cancelled", why=_STOPPED) if stopped else end
+        return msgspec.structs.replace(end, outcome="cancelled", why=STOPPED) if stopped else end
 
     async def _take_up(self, run: runs.Run) -> None:
         """Follow a run that we did not start, or of which we have lost the thread."""

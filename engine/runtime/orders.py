@@ -15,6 +15,7 @@ from engine.runtime.holding import Holding
 from engine.runtime.live_runs import LiveRuns
 from engine.runtime.logs import LogFollower
 from engine.runtime.own_orders import check_descendant, check_kind, spawned
+from engine.runtime.own_refusals import OwnRefusals
 from engine.runtime.permissions import Permissions
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
@@ -79,6 +80,7 @@ class Orders:
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._under_way = 0
         self._bad_told: dict[int, set[str]] = {}
+        self._refusals = OwnRefusals(database, clock)
         live.on_end(self._drop_own)
         self._handlers: dict[str, Callable[[spool.Order], Awaitable[None]]] = {
             "run": self._run,
@@ -131,6 +133,7 @@ class Orders:
                 self._refuse(
                     order, Refused(f"the order '{order.kind}' makes no sense: {why}", "ask for something else")
                 )
+                self._refusals.note(asker, order)
 
     async def _begin(self, order: spool.Order, asker: runs.Run | None = None) -> None:
         if order.id in self._in_hand:
@@ -158,6 +161,7 @@ class Orders:
 
     async def _drop_own(self, run: runs.Run) -> None:
         self._bad_told.pop(run.id, None)
+        self._refusals.drop(run.id)
         await asyncio.to_thread(spool.drop_own, self._home, run.client_id or run.id)
 
     async def close(self) -> None:
@@ -170,6 +174,8 @@ class Orders:
         try:
             if not self._is_answered(order):
                 await self._answered(order, asker)
+                if asker is not None:
+                    self._refusals.note(asker, order)
             spool.remove(self._home, order.id, None if asker is None else asker.client_id or asker.id)
         except (NotWritten, OSError) as error:
             if not passes(error):
@@ -187,6 +193,7 @@ class Orders:
             if self._clock.now_ms() > order.expires_ms:
                 raise Refused(f"the order '{order.kind}' has expired", "ask again")
             if asker is not None:
+                self._refusals.check(asker)
                 order = await self._as_own(order, asker.id)
             handler = self._handlers.get(order.kind)
             if order.kind in _BEGINS:

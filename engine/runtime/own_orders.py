@@ -1,7 +1,8 @@
 """What may a run ask of the engine? For runs of its own, held no looser than it is itself, and for nothing else.
 
-What the operator has declared (an agent, a template without parameters) holds as it is written, but for the sandbox,
-what may be read, and permissions: in these a child is never freer than who asks for it.
+What nobody says of tools, permissions, the sandbox and what may be read is as for who asks; what somebody says of them
+is for the gate to judge. What the operator has declared to be written (by an agent, a template without parameters)
+holds as it is declared.
 """
 
 import os
@@ -10,6 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from engine.adapters.codex_flags import TOOLS
+from engine.admission.parent import STRICTER, has_tool, is_looser
 from engine.config.model import Config
 from engine.context.routing import route
 from engine.contract.orders import RunRequest
@@ -25,10 +28,10 @@ from state.errors import Refused
 KINDS = ("run", "stop", "interrupt", "catch_up")
 ONLY = "a run may only ask for runs of its own"
 ONLY_FIX = "ask for the rest from a shell of your own"
+_WITHOUT_TOOLS = ("digest", "anthropic", "openai", "ollama")
+"""Adapters of ours whose runs have no tools but those that are said."""
 _NOT_ITS = ("attach", "fork", "session_id", "resumes_run_id", "falls_back_from", "job", "slot_due_ms")
 """What a request says of runs, sessions and jobs that are somebody else's."""
-_STRICTER = {"sandbox": ("off", "prefer", "require"), "read": ("open", "strict")}
-"""The loosest first."""
 
 
 def check_kind(kind: str) -> None:
@@ -73,23 +76,19 @@ def _check_own(request: RunRequest) -> None:
 
 
 def _as_strict(request: RunRequest, made: Route, own: Route) -> RunRequest:
-    """What nobody says is as for its parent; what somebody says must be no looser."""
-    if made.permissions == "allow" != own.permissions:
-        raise Refused(
-            f"what it asks for would have permissions = allow (by {made.decided['permissions']}), which it has not",
-            "ask with --permissions ask or deny, or declare permissions for the agent that asks",
-        )
-    for name, order in _STRICTER.items():
-        wanted, has = getattr(made, name), getattr(own, name)
-        if order.index(wanted) >= order.index(has):
-            continue
-        if made.decided[name] != "shipped":
-            raise Refused(
-                f"what it asks for would have {name} = {wanted} (by {made.decided[name]}), and it has {has} itself",
-                f"ask with --{name} {has}",
-            )
-        request = replace(request, **{name: has})
-    return request
+    """What nobody says is as for its parent; whether what somebody says is looser, the check `parent` says."""
+    unsaid = {name: getattr(own, name) for name in STRICTER if made.decided[name] == "shipped"}
+    wanted = {name: has for name, has in unsaid.items() if is_looser(name, getattr(made, name), has)}
+    if own.tools is not None and made.tools is None and made.decided["tools"] == "shipped":
+        wanted["tools"] = _same_tools(made.adapter, own.tools)
+    return replace(request, **wanted)
+
+
+def _same_tools(name: str, own: tuple[str, ...]) -> tuple[str, ...] | None:
+    """These as another adapter calls them. None where it has none of its own to be kept from."""
+    if name in _WITHOUT_TOOLS:
+        return None
+    return own if name != "codex" else tuple(tool for tool in TOOLS if has_tool(own, tool))
 
 
 def _check_program(request: RunRequest, made: Route, parent: runs.Run, config: Config) -> None:

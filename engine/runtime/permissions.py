@@ -31,6 +31,7 @@ from state.home import Home
 DENIED = "denied by the operator"
 NOT_ASKED = "this run may not ask: it is to stay within what it was given"
 RETRY_S = 1.0
+_DECIDED = ("approved", "denied")
 NEVER_MS = 12 * 3_600_000
 """How long a question of a run without a deadline is open."""
 
@@ -47,12 +48,14 @@ class Permissions:
         self._home = home
         self._database = database
         self._clock = clock
+        self._said: set[int] = set()
+        """Decided in a transaction that may not have been written after all."""
         self._untold: set[int] = set()
 
     def take_up(self, run: runs.Run) -> None:
         """A run that an engine before this one started: what was decided and perhaps not told is told."""
         for asked in approvals.permissions(self._database.connection, run.id):
-            if asked.state in ("approved", "denied") and not self._mark(asked).exists():
+            if asked.state in _DECIDED and not self._mark(asked).exists():
                 self._untold.add(asked.id)
 
     async def ask(self, run: runs.Run, asks: Asks) -> None:
@@ -60,10 +63,10 @@ class Permissions:
         speech = adapter(run.adapter).speech
         if speech is None or approvals.asked_by(self._database.connection, run.id, asks.id) is not None:
             return
-        inside = await asyncio.to_thread(_covers, self._writes(run), asks.path)
+        inside, shown = await asyncio.to_thread(_look, self._writes(run), asks)
         word = decide_asked(_mode(run), inside)
         if word == "ask":
-            self._put(run, asks)
+            self._put(run, asks, shown)
             return
         why = "" if word == "allow" else NOT_ASKED
         try:
@@ -71,7 +74,7 @@ class Permissions:
         except Refused:  # it has ended, or does not listen any more
             return
         if word == "deny":
-            self._say(run, "denied", f"{run.agent} may not ask, and was denied: {_short(asks)}")
+            self._say(run, "denied", f"{run.agent} may not ask, and was denied: {_short(asks.tool, shown)}")
 
     def answered(self, run: runs.Run, request_id: str) -> None:
         """Nobody need answer this any more. Raises NotWritten."""
@@ -95,7 +98,7 @@ class Permissions:
         word = "approved" if approve else "denied"
         text = f"run {run.id} {word}: {told.tool} {told.what}"[:200]
         events.add(tx, now_ms, word, text, run_id=run.id, session_id=run.session_id)
-        self._untold.add(asked.id)
+        self._said.add(asked.id)
         return told
 
     async def run(self) -> None:
@@ -105,14 +108,19 @@ class Permissions:
             await asyncio.sleep(RETRY_S)
 
     async def tell(self) -> None:
-        """Tell the programs what was decided and not told yet. One that cannot be told now is told later; a decision
-        that was not written after all is none."""
+        """Tell the programs what was decided and not told yet. One that cannot be told now is told later."""
+        self._take_said()
         for approval_id in sorted(self._untold):
             asked = approvals.get(self._database.connection, approval_id)
             run = runs.get(self._database.connection, asked.run_id)
-            decided = asked.state in ("approved", "denied")
-            if not run.live or not decided or await self._told(run, asked):
+            if not run.live or await self._told(run, asked):
                 self._untold.discard(approval_id)
+
+    def _take_said(self) -> None:
+        """A decision that was not written after all is none."""
+        connection = self._database.connection
+        self._untold |= {one for one in self._said if approvals.get(connection, one).state in _DECIDED}
+        self._said.clear()
 
     async def _told(self, run: runs.Run, asked: approvals.Approval) -> bool:
         speech = adapter(run.adapter).speech
@@ -142,7 +150,8 @@ class Permissions:
     def _mark(self, asked: approvals.Approval) -> Path:
         return self._home.run_folder(asked.run_id) / f"answered-{asked.id}"
 
-    def _put(self, run: runs.Run, asks: Asks) -> None:
+    def _put(self, run: runs.Run, asks: Asks, shown: str) -> None:
+        """`shown`: what it asks, fit to be kept."""
         now_ms = self._clock.now_ms()
         what = Permission(
             run_id=run.id,
@@ -151,13 +160,13 @@ class Permissions:
             task=run.task,
             workspace=run.workspace,
             tool=asks.tool,
-            what=redacted(asks.what),
+            what=shown,
             path=asks.path,
         )
         with self._database.transaction() as tx:
             text = msgspec.json.encode(what).decode()
             approvals.ask(tx, run.id, text, now_ms, _until_ms(run, now_ms), request_id=asks.id)
-            text = f"{run.agent} asks: {_short(asks)}"
+            text = f"{run.agent} asks: {_short(asks.tool, shown)}"
             events.add(tx, now_ms, "asks", text, run_id=run.id, session_id=run.session_id, job=run.job)
             events.raise_notice(tx, events.Notice(notice_key(run.id), "warning", f"run {run.id}, {text}", now_ms))
         self.pause(run)
@@ -188,6 +197,11 @@ def _drop_notice(tx: Connection, run_id: int) -> None:
         events.drop_notice(tx, notice_key(run_id))
 
 
+def _look(writes: list[HeldScope], asks: Asks) -> tuple[bool, str]:
+    """Whether its own scope covers what it asks, and what that is, fit to be kept. It may be long."""
+    return _covers(writes, asks.path), redacted(asks.what)
+
+
 def _covers(writes: list[HeldScope], path: str | None) -> bool:
     """Whether the run may write there by what was resolved when it claimed it. Reads the disk."""
     if path is None or not path.startswith("/"):
@@ -205,5 +219,5 @@ def _until_ms(run: runs.Run, now_ms: int) -> int:
     return max(now_ms, run.started_ms + round(run.timeout_s * 1000))
 
 
-def _short(asks: Asks) -> str:
-    return redacted(f"{asks.tool} {asks.what}".strip().partition("\n")[0])[:200]
+def _short(tool: str, what: str) -> str:
+    return f"{tool} {what}".strip().partition("\n")[0][:200]

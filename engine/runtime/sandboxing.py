@@ -55,6 +55,8 @@ class Enforced(Struct, frozen=True):
     """Where more may be written than was asked for, in words."""
     problem: tuple[str, str] = ("", "")
     """Why it may not run at all, and what to do; empty when it may."""
+    reads: str = ""
+    """What its reading is limited to; empty where that is not asked for."""
 
 
 class Confinement(Struct, frozen=True):
@@ -86,10 +88,24 @@ def enforced(route: Route, scope: Scope) -> Enforced:
     means = means_of(route.sandbox, has)
     if means == "advisory" and route.sandbox == "require":
         return Enforced(means, (), (NEEDED, NEEDED_FIX))
-    if means in ("advisory", "off"):
-        return Enforced(means, ())
+    held = means not in ("advisory", "off")
+    reads = reads_words(route, held=held)
+    if not held:
+        return Enforced(means, (), reads=reads)
     loose = () if asks(route) else loose_words(_wanted(route, scope), scope.workspace)
-    return Enforced(word(means, has), loose)
+    return Enforced(word(means, has), loose, reads=reads)
+
+
+def reads_words(route: Route, *, held: bool) -> str:
+    """Reading leaves no trace: what does not keep it from that now does not find it afterwards either."""
+    if route.read == "strict" and held:
+        paths = ", ".join(route.can_read) or "its workspace"
+        return f"{paths}, its program's own files and the system's, nothing else"
+    if route.read == "strict":
+        return "whatever you may: nothing limits it to its paths, and reading is not seen afterwards"
+    if route.can_read:
+        return "whatever you may: read is open, and its paths are for its prompt alone"
+    return ""
 
 
 def asks(route: Route) -> bool:

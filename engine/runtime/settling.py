@@ -48,9 +48,7 @@ def settle(
         summary=((result.text if result else "") or why).strip().partition("\n")[0][:200],
         ended_ms=now_ms,
     )
-    runs.update(
-        tx, run.id, {"end_record": msgspec.json.encode(end).decode(), "turns": result.turns if result else None}
-    )
+    runs.update(tx, run.id, {"end_record": msgspec.json.encode(end).decode()})
     if goes_elsewhere(run, outcome, result, changes):
         mark(tx, run.id, run.agent, run.model or run.adapter, why, run.job, now_ms)
     if run.job is not None and run.slot_due_ms is not None:
@@ -103,16 +101,16 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     """Book what the run used; a run whose usage never arrives is settled at its estimate, and marked.
 
     Where the client keeps a log, its rows are the run's usage: what the run's own output told is not booked beside
-    them, and gives way when they come later.
+    them, and gives way when they come later. A log that is behind has told a part of it: then the rest is booked.
     """
     unstarted = outcome == "could_not_start" or (outcome == "cancelled" and run.started_ms is None)
     if unstarted or run.generation_id is None:
         return
     runs.note_raw_usage(tx, run.id, result.raw_usage if result else None)
-    if run_usage.logged_tokens(tx, run.id) is not None or is_attached(run):
+    runs.update(tx, run.id, {"turns": result.turns if result else None})
+    reported, used = result.usage if result else None, _untold(tx, run, result)
+    if used is None or is_attached(run):
         return
-    reported = result.usage if result else None
-    used = reported or _estimated(tx, run)
     source = sessions.generation(tx, run.generation_id).source
     free, provider = is_free(run.adapter, run.model), adapter(run.adapter).provider
     model_id = prices.model_id(tx, run.model, "local" if free else provider) if run.model else None
@@ -142,16 +140,28 @@ def book_usage(tx: Connection, run: runs.Run, outcome: str, result: AdapterResul
     run_usage.book_run(tx, row)
 
 
+def _untold(tx: Connection, run: runs.Run, result: AdapterResult | None) -> RunUsage | None:
+    """What the run used, as far as it is not known that its client's log has told it all; None: nothing is to be
+    booked."""
+    if run_usage.logged_tokens(tx, run.id) is not None:
+        return None
+    return (result.usage if result else None) or _estimated(tx, run)
+
+
 def _basis(result: AdapterResult | None) -> str:
     if result is None or result.usage is None:
         return "estimated"
     return "streamed" if result.streamed else "per_run"
 
 
-def _estimated(tx: Connection, run: runs.Run) -> RunUsage:
-    """The likely use, its prompt as input and the rest as output."""
+def _estimated(tx: Connection, run: runs.Run) -> RunUsage | None:
+    """The likely use: its prompt and all that goes with that, such as what the conversation holds, as input, and the
+    rest as output. None of a run that no model was expected to answer."""
     cost = msgspec.json.decode(run.estimate, type=Estimate) if run.estimate else None
+    if cost is not None and cost.basis == "none":
+        return None
     likely = cost.likely_tokens if cost else run.estimate_tokens
     kept = receipts.of_run(tx, run.id)
-    prompt_tokens = min(kept.tokens if kept else likely, likely)
-    return RunUsage(prompt_tokens, likely - prompt_tokens, cost_microusd=cost.likely_microusd if cost else None)
+    sent_tokens = (kept.tokens if kept else likely) + (cost.overhead_tokens if cost else 0)
+    input_tokens = min(sent_tokens, likely)
+    return RunUsage(input_tokens, likely - input_tokens, cost_microusd=cost.likely_microusd if cost else None)

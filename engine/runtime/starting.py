@@ -4,6 +4,7 @@ workspace stood before."""
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
 
@@ -34,11 +35,15 @@ TMP_ENV = ("TMPDIR", "TMP", "TEMP")
 OWN_ENV = (RUN, KEY, PLACE, *TMP_ENV)
 """What no agent's `env` or `secrets` can say otherwise."""
 BEFORE = "before.snapshot"
+STOPPED = "stopped by the operator before it was started"
 
 
-def start(home: Home, run: runs.Run, request: AdapterRequest, config: Config) -> str:
+def start(
+    home: Home, run: runs.Run, request: AdapterRequest, config: Config, is_stopped: Callable[[], bool] = lambda: False
+) -> str:
     """What holds it to its scope, as `runs.sandbox` keeps it. Raises QuarterdeckError or OSError when it cannot be
-    started. Blocks: a workspace may be large, and a command may be asked for a key."""
+    started. Blocks: a workspace may be large, and a command may be asked for a key; `is_stopped` says whether the
+    operator has ended the run meanwhile, and then it never starts."""
     folder = home.run_folder(run.id)
     route = _route(run)
     asked = msgspec.structs.replace(request, run_folder=str(folder), contained=is_contained(route))
@@ -46,6 +51,8 @@ def start(home: Home, run: runs.Run, request: AdapterRequest, config: Config) ->
     secrets = _secrets(run, launch, config)
     Path(request.agent_state).mkdir(mode=0o700, exist_ok=True)
     before = _before(folder) or snapshot.take(Path(run.workspace), leave_out=ours(home))
+    if is_stopped():
+        raise Refused(STOPPED)
     _make(folder, launch)
     snapshot.store(before, folder / BEFORE)
     env = _environment(run, folder) | launch.env | {KEY: token_hex(16)}

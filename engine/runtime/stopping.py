@@ -40,6 +40,8 @@ class Stopping:
         self._holding = holding
         self._leaving: dict[int, float] = {}
         """Runs that were asked to leave their turn, and until when they may take for that."""
+        self._told: set[int] = set()
+        """Runs that are to end at the operator's word: asked for by threads, which must not read the database."""
 
     async def stop(self, run_id: int, answer: Answer) -> None:
         """End a run; where its program is kept for the next turn, it is first asked to leave this one. Raises NotFound
@@ -70,12 +72,17 @@ class Stopping:
         """Whether it still has time to leave its turn."""
         return self._clock.monotonic() < self._leaving.get(run_id, 0.0)
 
+    def is_told(self, run_id: int) -> bool:
+        """Whether the operator has ended it under this engine. For any thread."""
+        return run_id in self._told
+
     def is_stopped(self, run_id: int) -> bool:
         return runs.get(self._database.connection, run_id).stop_reason is not None
 
     def forget(self, run_id: int) -> None:
         """It has ended."""
         self._leaving.pop(run_id, None)
+        self._told.discard(run_id)
 
     def cancel(self, run: runs.Run) -> None:
         """Have its keeper end it, if it is there."""
@@ -122,3 +129,4 @@ class Stopping:
             begun = runs.get(tx, run.id).state not in ("reserved", "starting")
             runs.update(tx, run.id, stop | ({"state": "ending"} if begun else {}))
             answer(tx)
+        self._told.add(run.id)

@@ -1,10 +1,10 @@
 """A desk: a throw-away HOME with a workspace, and `qd` as a user runs it."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +13,18 @@ from typing import Any
 
 import pytest
 
+from engine.runtime.lease import holder
+from state import approvals, runs
+from state.database import Connection, open_reader
+from state.home import Home
+from tests.e2e.forked import Forked
 from tests.e2e.terminal import Terminal
 from tests.modelserver import ModelServer
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 PATIENCE_S = 40.0
+QD = Forked()
 
 
 class Desk:
@@ -47,16 +53,7 @@ class Desk:
 
     def run(self, *words: str, cwd: Path | None = None) -> tuple[int, str, str]:
         """`qd WORDS`: exit code, standard output, standard error."""
-        done = subprocess.run(
-            [*self.argv, *words],
-            env=self.env,
-            cwd=cwd or self.workspace,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        done = QD.run(words, self.env, cwd or self.workspace, PATIENCE_S)
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout, done.stderr
 
@@ -85,11 +82,25 @@ class Desk:
 
     def holder_pid(self) -> int | None:
         """The same, asked of the lock itself: fast enough to wait by."""
-        from engine.runtime.lease import holder
-        from state.home import Home
-
         found = holder(Home(config=self.config_file.parent, state=self.state))
         return found.pid if found and found.ready else None
+
+    def ended(self, run_id: int | str) -> Any:
+        """The run, as `qd run show` tells it, once it has an outcome."""
+        until(lambda: self._look(lambda reader: runs.get(reader, int(run_id)).outcome), f"run {run_id} ends")
+        return self.json("run", "show", str(run_id))
+
+    def asked(self) -> Any:
+        """What waits for the operator's word, once something does."""
+        until(lambda: self._look(approvals.pending), "it asks")
+        return self.json("approvals")["approvals"]
+
+    def _look(self, question: Callable[[Connection], Any]) -> Any:
+        """What the database says: to wait by this costs the machine less than to wait by `qd`."""
+        reader = open_reader(Home(config=self.config_file.parent, state=self.state))
+        assert reader is not None
+        with contextlib.closing(reader):
+            return question(reader)
 
     def install_recordings(self) -> None:
         """The recorded session files, where their clients keep them."""
@@ -128,6 +139,12 @@ def until(true: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) ->
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited {patience_s:g} s in vain until {what}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    yield
+    QD.close()
 
 
 @pytest.fixture

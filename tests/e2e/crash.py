@@ -1,6 +1,7 @@
 """What the tests of crashes and full disks share: engines with one step replaced, and what is seen from outside."""
 
 import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -39,10 +40,8 @@ def engine(desk, wait_until):
 
 
 @pytest.fixture
-def settled(desk, wait_until):
-    return lambda number=1: wait_until(
-        lambda: (run := desk.json("run", "show", str(number)))["outcome"] and run, "it is settled"
-    )
+def settled(desk):
+    return lambda number=1: desk.ended(number)
 
 
 def number_in(path):
@@ -61,6 +60,12 @@ def detached(desk, script, *words):
     """A run that does what no sandbox would let it: it says who it is in the workspace, or removes its folder."""
     words = ("--timeout", "60s", "--sandbox", "off", "--detach", *words)
     return desk.json("run", *words, "--", "sh", "-c", script)
+
+
+def begun(desk, number=1):
+    """Whether its program has been started."""
+    told = desk.state / "runs" / str(number) / "keeper.json"
+    return told.exists() and json.loads(told.read_text() or "{}").get("child_pid")
 
 
 def fall(engine):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 README = "# Plan\n\n- [ ] mend the pump\n"
 SPAWN = ("spawn", "--inject", "README.md", "--", "sh", "-c", "cat > /dev/null; echo done")
-TOO_SMALL = "[budget.small]\nwindow = 'day'\ntokens = 100\naction = '{}'\n"
+TOO_SMALL = "[adapter.command]\noutput_tokens = 400\n[budget.small]\nwindow = 'day'\ntokens = 100\naction = '{}'\n"
 
 
 def check(run, name):

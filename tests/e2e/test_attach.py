@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 
 import pytest
@@ -99,6 +101,26 @@ def test_a_console_that_is_killed_takes_the_program_with_it_and_what_it_used_is_
     wait_until(lambda: ended(desk, 2), "the run is settled")
     assert ended(desk, 2) == "cancelled"
     wait_until(lambda: used(desk, 2) == cost(server.calls[1:]), "its log is read")
+
+
+def test_what_it_says_when_it_cannot_begin_stays_until_it_has_been_read(talked, open_console, wait_until):
+    desk, _ = talked
+    shutil.rmtree(desk.home / ".claude" / "projects")
+    console = open_console((80, 24))
+    console.wait_for("engine up", "turn [[say")
+    console.keys("a")
+    console.wait_for("No conversation found", "claude ended with exit code 1: press enter to return")
+    console.keys("Enter")
+    console.wait_for("1 Sessions", "run 2: claude ended with exit code 1")
+    wait_until(lambda: ended(desk, 2) == "failed", "the run is settled")
+    console.keys("a")
+    console.wait_without("1 Sessions")
+    console.wait_for("press enter to return")
+    console.keys("x", "C-c")
+    console.wait_for("1 Sessions", "run 3: claude ended")
+    program = re.sub('program = ".*"', 'program = "/nowhere/claude"', desk.config_file.read_text())
+    desk.configure(program)
+    wait_until(lambda: console.keys("a") or "there is no program /nowhere/claude" in console.screen(), "it is refused")
 
 
 def test_from_a_shell_it_is_the_same_and_without_a_terminal_it_is_refused(talked, open_console, wait_until):

@@ -193,7 +193,7 @@ CASES = {
     "429": Case("a [[error:429:1]] [[retryafter:1]] [[say:ok]]", "succeeded", "billed"),
     "529": Case("b [[error:529]]", "failed", "billed", why="API Error: 529"),
     "cut": Case("f [[drop:mid:1]] [[say:ok]]", "succeeded", "last"),
-    "malformed": Case("g [[malformed:1]] [[say:ok]]", "succeeded", "last"),
+    "malformed": Case("g [[malformed:1]] [[say:ok]]", "succeeded", "billed"),
     "refused": Case("h", "failed", "billed", agent="lost", why="API Error"),
     "cancelled": Case("i [[hang:mid]]", "cancelled", "billed", ends="stop"),
     "killed": Case("j [[hang:mid]]", "crashed", "billed", ends="kill"),
@@ -212,6 +212,7 @@ def test_whatever_goes_wrong_ends_well(coder, server, wait_until):
 
     assert {name: one["outcome"] for name, one in shown.items()} == {name: case.outcome for name, case in CASES.items()}
     assert [name for name, case in CASES.items() if case.why not in shown[name]["why"]] == []
+    assert [name for name in ("hang in the answer", "cancelled", "killed") if not shown[name]["text"]] == []
     assert survivors(coder) == []
     coder.json("usage")
     wrong = {}

@@ -41,7 +41,7 @@ def vanish(desk, engine, wait_until):
     left = []
 
     def run(number):
-        desk.configure('[limits]\ngrace = "50s"\n')
+        desk.configure('[limits]\ngrace = "50s"\n[adapter.command]\noutput_tokens = 400\n')
         first = engine()
         detached(desk, VANISHES + FOREVER, "--can-write", "out/")
         keeper = desk.state / "runs" / "1" / "keeper.json"

@@ -10,7 +10,7 @@ import pytest
 from state import ballast
 from state.home import Home
 from tests.e2e import crash
-from tests.e2e.crash import FOREVER, HOLD, detached, lives, number_in, runs_of
+from tests.e2e.crash import FOREVER, HOLD, begun, detached, lives, number_in, runs_of
 
 engine, settled = crash.engine, crash.settled
 
@@ -65,9 +65,10 @@ def test_on_a_full_disk_an_order_is_refused_and_with_room_again_it_goes_on(small
     assert unhurt.poll() is None
 
 
-def test_how_a_run_ended_is_kept_on_a_full_disk(small_disk, desk, engine, settled):
+def test_how_a_run_ended_is_kept_on_a_full_disk(small_disk, desk, engine, settled, wait_until):
     engine()
     detached(desk, HOLD)
+    wait_until(lambda: begun(desk), "it runs")
     empty_wal(small_disk)
     fill(small_disk)
     (desk.workspace / "go").touch()
@@ -78,6 +79,7 @@ def test_how_a_run_ended_is_kept_on_a_full_disk(small_disk, desk, engine, settle
 def test_what_a_full_disk_has_no_room_for_is_written_when_there_is_room(small_disk, desk, engine, settled, wait_until):
     unhurt = engine()
     detached(desk, HOLD)
+    wait_until(lambda: begun(desk), "it runs")
     empty_wal(small_disk)
     ballast.drop(small_disk)
     fill(small_disk)

@@ -6,6 +6,9 @@ import subprocess
 
 import pytest
 
+from engine.runtime.lease import holder
+from state.home import Home
+
 RECORDER = """#!/bin/sh
 printf '%s ' "$(basename "$0")" "$@" >> "$RECORD"
 echo >> "$RECORD"
@@ -123,7 +126,8 @@ def test_the_unit_runs_this_very_engine(desk, systemd, wait_until):
     env["LD_LIBRARY_PATH"] = desk.env.get("LD_LIBRARY_PATH", "")
     engine = subprocess.Popen(argv, env=env | {"HOME": str(desk.home)}, cwd="/")
     try:
-        wait_until(lambda: desk.run("engine", "status")[0] == 0, "the engine is there")
+        lease = Home(config=home, state=home)
+        wait_until(lambda: (found := holder(lease)) and found.ready, "the engine is there")
         status = desk.json("engine", "status")
         assert (status["pid"], status["state_folder"]) == (engine.pid, str(home))
     finally:

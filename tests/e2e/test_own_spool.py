@@ -120,14 +120,17 @@ names = {name: leave(*one, **({"expires_ms": 1} if name == "expired" else {})) f
 say("out.json", {name: answer(one) for name, one in names.items()})
 """
     )
-    own = said.pop("own")
+    own, looser = said.pop("own"), {name: said.pop(name) for name in ("off", "allow")}
     assert (own["ok"], desk.json("run", "show", str(own["run"]))["parent"]) == (True, ended["run"])
     assert [name for name, one in said.items() if one["ok"]] == []
     assert [name for name, one in said.items() if "may only ask for runs of its own" in one["error"]] == [
         *("decide", "shutdown", "undo", "nonsense", "stop", "interrupt", "attach", "session")
     ]
-    assert "sandbox = off" in said["off"]["error"]
-    assert "permissions = allow" in said["allow"]["error"]
+    refused = {name: desk.json("run", "show", str(one["run"])) for name, one in looser.items()}
+    assert {run["outcome"] for run in refused.values()} == {"refused"}
+    assert "sandbox = off (by spawn)" in refused["off"]["why"]
+    assert "permissions = allow (by spawn)" in refused["allow"]["why"]
+    assert all(run["why"].startswith(f"parent: looser than run {ended['run']}") for run in refused.values())
     assert "in that folder alone" in said["away"]["error"]
     assert "expired" in said["expired"]["error"]
     assert [one["run"] for one in desk.json("approvals")["approvals"]] == [mine], "nobody has answered"
@@ -168,11 +171,6 @@ leave("run", {}, raw=b"{")
 leave("run", {}, raw=b"x" * 200_000)
 leave("run", {}, id="00000000000000000001-00000000")
 leave("run", {"task": "\\ud800"})
-for many in range(850, 1000, 3):
-    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}-{run}"
-    body = b'{"a":' + b"[" * many + b"]" * many + b"}"
-    head = {"id": name, "kind": "run", "created_ms": 1, "expires_ms": 10**14}
-    (spool / f"{name}.json").write_bytes(json.dumps(head).encode()[:-1] + b', "body": ' + body + b"}")
 home = {"workspace": os.getcwd(), "agent": "digest"}
 odd = [
     leave("run", home | one) for one in (
@@ -183,6 +181,11 @@ odd = [
 for number in range(120):
     (spool / f"{number}").write_bytes(b"")
 last = leave("run", home | {"inject": ["a.md"]})
+for many in range(850, 1000, 12):
+    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}-{run}"
+    body = b'{"a":' + b"[" * many + b"]" * many + b"}"
+    head = {"id": name, "kind": "run", "created_ms": 1, "expires_ms": 10**14}
+    (spool / f"{name}.json").write_bytes(json.dumps(head).encode()[:-1] + b', "body": ' + body + b"}")
 bell, until = os.open(state / "bell", os.O_WRONLY | os.O_NONBLOCK), time.monotonic() + 30
 while len(list(spool.iterdir())) > 1 and time.monotonic() < until:
     os.write(bell, b"!")
@@ -200,6 +203,23 @@ say("out.json", {"last": answer(last), "odd": said, "left": [path.name for path 
     assert all(f"what run {ended['run']} left as" in one for one in told)
     assert (desk.state / "quarterdeck.db").exists()
     assert desk.json("spawn", "--inject", "a.md")["outcome"] == "succeeded"
+
+
+def test_a_run_that_is_refused_again_and_again_fills_no_books(desk, inside):
+    ended, said = inside(
+        """
+home = {"workspace": os.getcwd(), "agent": "digest", "timeout_s": 0, "inject": ["a.md"]}
+names = [leave("run", home) for _ in range(70)]
+last = answer(names[-1])
+say("out.json", [last, answer(leave("run", home | {"timeout_s": 9}))])
+"""
+    )
+    assert [("20 orders of run" in one["error"], one["ok"]) for one in said] == [(True, False)] * 2
+    assert len(desk.json("run", "list", "--limit", "100")["runs"]) == 1 + 20
+    with closing(sqlite3.connect(f"file:{desk.state}/quarterdeck.db?mode=ro", uri=True)) as books:
+        told = books.execute("SELECT count(*) FROM events WHERE text LIKE '20 orders of run%'").fetchone()[0]
+        kept = books.execute("SELECT count(*) FROM orders WHERE id LIKE '%-' || ?", (ended["run"],)).fetchone()[0]
+    assert (told, kept) == (1, 20 + 20)
 
 
 def test_what_is_left_in_its_spool_when_a_run_ends_is_dropped(desk, wait_until):

@@ -68,7 +68,10 @@ class Terminal:
 def talker(desk):
     """A session whose agent says something, waits for a file `go`, and says more."""
     (desk.home / "go").touch()
-    desk.configure(f"[agent.talker]\nadapter = 'command'\nargv = ['sh', '-c', {json.dumps(TALKER)}]\n")
+    desk.configure(
+        f"[agent.talker]\nadapter = 'command'\nargv = ['sh', '-c', {json.dumps(TALKER)}]\n"
+        "[adapter.command]\noutput_tokens = 400\n"
+    )
     desk.session = str(desk.json("run", "--agent", "talker")["session"])
     (desk.home / "go").unlink()
     return desk

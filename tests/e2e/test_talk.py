@@ -36,23 +36,24 @@ def test_an_answer_is_there_while_it_is_written_and_escape_has_it_leave_its_turn
     talked, open_console, wait_until, size
 ):
     console = talk(open_console, size)
-    say(console, "more [[slow:400]][[say:one two three four five six seven eight nine ten eleven twelve]]")
-    console.wait_for("  one two", "running")
-    assert "twelve" not in console.screen().rpartition("running")[2].rpartition("twelve]]")[2]
+    say(console, "more [[hang:mid]][[say:one two three four five six seven eight nine ten eleven twelve]]")
+    console.wait_for("admitted: ", "tokens likely", "  one two", "running ", "tokens so far")
+    assert "twelve" not in console.screen().rpartition("twelve]]")[2]
     console.keys("Escape")
     console.wait_for("is asked to leave its turn")
     wait_until(lambda: latest(talked)["outcome"], "the turn is over")
     assert latest(talked)["outcome"] == "cancelled"
     console.wait_for("cancelled")
     say(console, "again [[say:it goes on]]")
-    console.wait_for("  it goes on")
+    console.wait_for("  it goes on", "succeeded in ", " tokens in", " out, $")
     wait_until(lambda: latest(talked)["outcome"] == "succeeded", "the next turn is in the same conversation")
     console.keys("Escape")
     console.wait_for("1 Sessions")
 
 
-def test_what_it_asks_is_answered_where_it_is_asked(talked, open_console, wait_until):
-    console = talk(open_console)
+@pytest.mark.parametrize("size", [(120, 34), (60, 20)])
+def test_what_it_asks_is_answered_where_it_is_asked(talked, open_console, wait_until, size):
+    console = talk(open_console, size)
     written = tool("Write", file_path=str(talked.workspace / "note.md"), content="the pump")
     say(console, f"write {written}[[say:it is written]]")
     console.wait_for("it asks: tab, then y", "wants to", "use Write", "note.md")
@@ -67,12 +68,26 @@ def test_what_it_asks_is_answered_where_it_is_asked(talked, open_console, wait_u
 
 
 def test_the_page_of_a_live_run_shows_what_it_says_and_then_how_it_was_held(talked, open_console):
+    """It says half of its answer and then nothing: it is live for as long as anybody looks."""
     console = open_console((120, 60))
     console.wait_for("engine up", "turn [[say")
-    task = "more [[slow:300]][[say:one two three four five six seven eight]]"
-    talked.json("run", "--agent", "coder", "--detach", "--task", task)
+    task = "more [[hang:mid]][[say:one two three four five six seven eight]]"
+    made = talked.json("run", "--agent", "coder", "--detach", "--task", task)
     console.keys("5")
-    console.wait_for("5 Runs", "running")
+    console.wait_for("5 Runs", "running", "more [[hang:mid")
     console.keys("Home", "Enter")
-    console.wait_for("output", "  one two")
-    console.wait_for("ended", "sandbox")
+    console.wait_for("output", "as it comes", "  one two")
+    talked.json("run", "stop", str(made["run"]))
+    console.wait_for("ended", "sandbox", "cancelled")
+
+
+def test_a_line_is_judged_while_it_is_typed_and_a_refusal_says_what_to_do(talked, open_console):
+    console = talk(open_console, (80, 24))
+    console.type("more")
+    console.wait_for("this turn: ", "tokens likely", "every check passes")
+    talked.json("budget", "set", "day", "--tokens", "10")
+    console.type("!")
+    console.wait_for("NO  budget: day: ")
+    console.keys("Enter")
+    console.wait_for("> more!", "refused: 1 of ", "budget      NO  day: ", "raise budget")
+    assert latest(talked)["outcome"] == "refused"

@@ -1,12 +1,13 @@
 """Is each response one row, whatever was reported how often and in which order?"""
 
 import itertools
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from state import logs, responses, run_usage, sessions, unpriced, usage
+from state import entries, logs, responses, run_totals, run_usage, sessions, unpriced, usage
 from state.rollups import Sums
 
 DAY_MS = 86_400_000
@@ -170,6 +171,72 @@ def test_what_a_run_reported_gives_way_to_what_its_log_tells(house):
     assert run_usage.logged_tokens(house.connection, run) == 10
     assert [row.key for row in responses.of_run(house.connection, run)] == ["msg_1"]
     assert sums(house, "usage_hours") == sums(house, "usage", usage_sums=True)
+
+
+KINDS = st.tuples(*[st.integers(0, 50)] * 4)
+COSTS = st.one_of(st.none(), st.integers(0, 90))
+
+
+@given(told=st.builds(run_usage.Told, *[st.integers(0, 50)] * 4, COSTS), kinds=KINDS, cost=COSTS)
+def test_what_was_told_beyond_a_log_and_the_log_are_as_much_as_the_greater_of_both(told, kinds, cost):
+    logged = run_usage.Told(*kinds, cost)
+    left = run_usage.beyond(told, logged)
+    assert sum(left.kinds if left else ()) + sum(kinds) == max(sum(told.kinds), sum(kinds))
+    for part, was, known in zip(left.kinds if left else (), told.kinds, kinds, strict=False):
+        assert 0 <= part <= max(was - known, 0)
+    if left is not None and left.cost_microusd is not None:
+        assert left.cost_microusd + cost == told.cost_microusd
+        assert left.cost_microusd > 0
+
+
+def told_by(house, run, generation, kinds, **more):
+    with house.database.transaction() as tx:
+        run_usage.book_run(tx, house.row(generation, run_usage.provisional_key(run), kinds, run_id=run, **more))
+
+
+def drop(house, run):
+    with house.database.transaction() as tx:
+        return run_usage.drop_provisional(tx, run)
+
+
+@pytest.mark.parametrize("log_first", [False, True])
+def test_an_agent_that_tells_more_than_its_log_is_believed(house, log_first):
+    """As with the calls by which claude-agent-acp finds titles; whatever comes first, and in however many pieces."""
+    session = house.session()
+    generation = house.next_generation(session, "p1")
+    run = house.run(adapter="acp", generation_id=generation, session_id=session, started_ms=1000)
+    log = house.log()
+    pieces = [house.row(generation, f"msg_{n}", (0, 20, 5, 2), run_id=run, log_id=log, cost_microusd=8) for n in (1, 2)]
+    told = partial(told_by, house, run, generation, (86, 40, 10, 5), cost_microusd=30)
+    if log_first:
+        house.book(*pieces)
+        assert run_usage.logged_tokens(house.connection, run) is None
+        told()
+    else:
+        told()
+        for piece, left in zip(pieces, ((86, 20, 5, 3), (86, 0, 0, 1)), strict=True):
+            house.book(piece)
+            assert drop(house, run) is True
+            rows = {row.key: parts(row) for row in responses.of_run(house.connection, run)}
+            assert rows[run_usage.provisional_key(run)] == left
+    found = {row.key: (parts(row), row.cost_microusd) for row in responses.of_run(house.connection, run)}
+    assert found.pop(run_usage.provisional_key(run)) == ((86, 0, 0, 1), 14)
+    assert set(found) == {"msg_1", "msg_2"}
+    assert run_totals.of(house.connection, run) == entries.Used(141, 30)
+    house.book(house.row(generation, "msg_3", (90, 0, 0, 0), run_id=run, log_id=log))
+    assert (drop(house, run), drop(house, run)) == (True, False)
+    assert sums(house, "usage_hours") == sums(house, "usage", usage_sums=True)
+
+
+def test_an_estimate_gives_way_to_a_log_that_tells_less(house):
+    session = house.session()
+    generation = house.next_generation(session, "p1")
+    run = house.run(adapter="acp", generation_id=generation, session_id=session, started_ms=1000)
+    told_by(house, run, generation, (400, 0, 0, 0), confidence="inferred")
+    house.book(house.row(generation, "msg_1", (5, 0, 0, 5), run_id=run, log_id=house.log()))
+    assert drop(house, run) is True
+    told_by(house, run, generation, (400, 0, 0, 0), confidence="inferred")
+    assert [row.key for row in responses.of_run(house.connection, run)] == ["msg_1"]
 
 
 def test_a_response_gets_the_price_that_it_lacked(house):

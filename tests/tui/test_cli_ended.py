@@ -10,16 +10,22 @@ from engine.context.routing import route
 from engine.contract.orders import RunRequest
 from engine.contract.outcome import EndRecord
 from engine.contract.verdict import Check, Verdict
+from engine.runtime.questions import Permission
 from engine.scopes.violations import Changes
-from state import logs, prices, runs, spend
+from state import approvals, logs, prices, runs, spend
 from tests.tui.test_cli_runs import CHECKS, ESTIMATE, encoded, run_of
 from tui.cli import generations, usage
 from tui.cli.dispatch import capture
-from tui.cli.ended_text import ended_words
+from tui.cli.ended_text import ended_words, outcome_line
 from tui.cli.run_list import row_of
 from tui.cli.run_text import run_words
 from tui.cli.run_view import kept_in_folder, run_view
 from tui.cli.verb import Page
+from tui.reading import Reading
+from tui.run_words import answers_words
+from tui.screens.run_gate import gate_lines
+from tui.text import plural
+from tui.views import run_detail
 
 STRAYED = Changes(True, "", 1, 0, ("stray.md",), 1)
 
@@ -126,13 +132,19 @@ def test_a_price_that_is_still_to_be_looked_up_is_not_called_missing(world):
             "1 path to write, enforced by landlock(7); notes/*: all of notes",
             "held to its scope by landlock(7), but for notes/*: all of notes\n",
         ),
+        (
+            "landlock(7)",
+            "1 path to write, enforced by landlock(7); new.md: all of it; reads its workspace, nothing else",
+            "held to its scope by landlock(7), but for new.md: all of it; reads its workspace, nothing else\n",
+        ),
+        ("off", "writes nothing; reads whatever you may", "its sandbox is off; reads whatever you may\n"),
     ],
 )
 def test_what_was_held_is_told_with_what_was_not(world, sandbox, why, said):
     verdict = encoded(Verdict(True, (Check("scope", True, why),), ESTIMATE))
     told = run_words(view_of(world, run_of(world, sandbox=sandbox, verdict=verdict, turns=0)))
     assert said in f"{told}\n"
-    assert "asked its model" not in told
+    assert "of its model" not in told
 
 
 def listed(world, *words):
@@ -162,6 +174,61 @@ def test_what_went_too_far_is_marked_in_the_list_whatever_it_said(world, monkeyp
         assert max(map(len, out.split("\n\n")[0].splitlines())) <= width
     row = row_of(runs.get(world.open().connection, capped))
     assert row.why == "it has used 1,000 tokens; it may use 500"
+
+
+OVER = [
+    ({"stop_tokens": 500}, 0, "used 1,000 of 500 tokens"),
+    ({"stop_microusd": 40_000}, 0, "cost $0.0600 of $0.0400"),
+    ({"stop_turns": 2}, 3, "had 3 of 2 answers of its model"),
+    ({"stop_tokens": 1_000, "stop_microusd": 60_000, "stop_turns": 3}, 3, ""),
+    ({}, 9, ""),
+]
+
+
+@pytest.mark.parametrize(("caps", "turns", "words"), OVER, ids=str)
+def test_a_run_that_succeeded_over_its_own_limit_says_so_everywhere(world, caps, turns, words):
+    _, generation = world.session("fix", agent="coder")
+    number = run_of(world, generation, route=routed(**caps), turns=turns)
+    world.book(generation, (100, 0, 0, 900), run_id=number, cost_microusd=60_000)
+    view = view_of(world, number)
+    text = run_words(view)
+    assert (view["over_cap"] is None) is not bool(words)
+    assert words in text
+    assert ("its own limit" in text) is bool(words)
+    line = outcome_line(view | {"text": "done"})
+    assert words in line
+    assert ("its own limit" in line) is bool(words)
+    page = "\n".join(facts(world, number))
+    assert ("limit      " + words if words else "") in page
+    assert ("more than its own limit" in page) is bool(words)
+
+
+def facts(world, number):
+    """What the page of this run says of it."""
+    connection = world.open().connection
+    reading = Reading(world.home, connection, world.now_ms, None, None, None)
+    return ["".join(text for text, _ in line) for line in gate_lines(run_detail(number)(reading), 0, None)]
+
+
+@pytest.mark.parametrize("turns", [None, 0, 1, 4])
+@pytest.mark.parametrize("states", [(), ("approved",), ("denied", "approved", "denied", "expired", "withdrawn")])
+def test_the_page_and_the_command_count_the_same_questions_and_answers(world, turns, states):
+    number = run_of(world, sandbox="landlock(7)", turns=turns)
+    with world.open().transaction() as tx:
+        for place, state in enumerate(states):
+            what = Permission(number, "coder", None, "", "/w", "Bash", f"rm {place}", None)
+            asked = approvals.ask(tx, number, encoded(what), 1, 2, str(place))
+            tx.execute("UPDATE approvals SET state = ? WHERE id = ?", (state, asked))
+    text = run_words(view_of(world, number))
+    page = "\n".join(facts(world, number))
+    for said in (text, page):
+        assert (answers_words(turns) or "answer of its model") in said or not turns
+        assert ("of its model" in said) is bool(turns)
+        assert (f"asked you {plural(len(states), 'time')}" in said) is bool(states)
+    if len(states) > 1:
+        assert "asked you 5 times: 2 denied, 1 approved, 1 expired, 1 withdrawn" in text
+        assert "asked you 5 times: 2 denied, 1 approved, 1 expired, 1 withdrawn" in page
+        assert text.count("question ") == len(states)
 
 
 def test_a_list_is_of_the_outcomes_and_agents_that_are_asked_for(world):

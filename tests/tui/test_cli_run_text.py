@@ -181,7 +181,7 @@ def test_how_a_run_was_held_and_how_hard_it_ended_is_told(world):
     view, text = shown(world, number)
     assert (view["sandbox"], view["turns"], view["escalated"], view["leaked"]) == ("landlock(7)", 3, True, 2)
     assert view["duration_s"] == 2.5
-    assert "held to its scope by landlock(7); asked its model 3 times; had to be killed after the grace" in text
+    assert "held to its scope by landlock(7); 3 answers of its model; had to be killed after the grace" in text
     assert "2 processes that it left behind had to be ended" in text
 
 

@@ -377,3 +377,20 @@ def test_both_kinds_of_questions_count_together(filled, drive, open_question):
         await pilot.sees("1 run waiting for your word, 2 questions of live runs", "Bash make clean")
 
     drive(filled.home, scenario)
+
+
+def test_what_became_of_a_key_leaves_by_itself(filled, drive, monkeypatch):
+    from tui.widgets import flash
+
+    monkeypatch.setattr(flash, "FLASH_S", 0.5)
+
+    async def scenario(pilot):
+        await pilot.sees("fix flaky test")
+        await pilot.press("i")
+        await pilot.until(lambda: isinstance(pilot.app.screen, InboxScreen), "the inbox is open")
+        pilot.app.flash("run 1 may do that")
+        said = pilot.app.screen._said
+        assert said.lines == ((("run 1 may do that", "text"),),)
+        await pilot.until(lambda: not any(said.lines), "it has left")
+
+    drive(filled.home, scenario)

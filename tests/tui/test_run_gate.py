@@ -59,7 +59,7 @@ def test_a_plain_run_has_none_of_these_lines():
             {"decided": (("model", "agent"), ("inject", "job"), ("timeout_s", "template"), ("skills", "shipped"))},
             "routed     template review, model haiku (agent), inject 2 files (job), timeout 10 min (template)",
         ),
-        ({"sandbox": "landlock(7)", "turns": 3}, {}, "ended      sandbox landlock(7), 3 turns"),
+        ({"sandbox": "landlock(7)", "turns": 3}, {}, "ended      sandbox landlock(7), 3 answers of its model"),
         ({"sandbox": "off", "state": "running", "outcome": None}, {}, "held by    sandbox off"),
         (
             {"sandbox": "advisory"},
@@ -268,7 +268,7 @@ def test_a_live_run_shows_what_it_tells_and_what_it_asks(filled, drive):
         await pilot.sees("at the pump")
         with filled.open().transaction() as tx:
             runs.update(tx, run_id, {"state": "settled", "outcome": "succeeded", "turns": 2})
-        await pilot.sees("ended      sandbox landlock(7), 2 turns")
+        await pilot.sees("ended      sandbox landlock(7), 2 answers of its model, asked you 1 time: 1 open")
 
     drive(filled.home, scenario, (120, 50))
 

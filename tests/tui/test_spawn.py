@@ -17,7 +17,19 @@ from tui.screens.spawn_request import blamed, holds, params_hint, request_of
 EMPTY = dict.fromkeys(
     (
         *("task", "inject", "agent", "model", "template", "params", "task type", "skills", "can read", "can write"),
-        *("tools", "timeout", "limits", "workspace", "program"),
+        *(
+            "tools",
+            "timeout",
+            "limits",
+            "workspace",
+            "program",
+            "permissions",
+            "sandbox",
+            "read",
+            "silence",
+            "fallback",
+        ),
+        *("keep", "grace", "stop turns", "stop tokens", "stop usd"),
     ),
     "",
 )
@@ -273,7 +285,7 @@ def test_every_field_and_what_fails_is_in_sight_and_the_rest_below(filled, drive
         await pilot.sees("template", "params", "limits", "workspace", "program", "can read", "task type")
         await pilot.sees("1 check must pass first: scope", "/etc is outside")
         await pilot.sees("pgdn more below")
-        for _ in range(12):
+        for _ in range(20):
             await pilot.press("pagedown")
         await pilot.sees("README.md")
         await pilot.press("z")

@@ -73,8 +73,8 @@ async def talking(pilot):
     await pilot.until(lambda: pilot.app.screen.talk is not None, "and read")
 
 
-def live_run(world, said=""):
-    run_id = world.run(session_id=1, state="running", task="mend it", started_ms=world.now_ms)
+def live_run(world, said="", **fields):
+    run_id = world.run(session_id=1, state="running", task="mend it", started_ms=world.now_ms, **fields)
     folder = world.home.run_folder(run_id)
     folder.mkdir(parents=True)
     (folder / "stdout.log").write_text(said)
@@ -86,7 +86,7 @@ def test_what_was_said_before_is_there_and_a_line_becomes_a_run_of_this_session(
     run_id = filled.run(session_id=1, state="settled", outcome="succeeded", task="what is open?\x1b[2J")
     folder = filled.home.run_folder(run_id)
     folder.mkdir(parents=True)
-    (folder / "result.txt").write_text("the pump\x1b]0;owned\x07\n" + "and much " * 60 + "more")
+    (folder / "result.txt").write_text("the pump\x1b]0;owned\x07\n" + "and much " * 50 + "more")
     found = []
 
     async def scenario(pilot):
@@ -172,6 +172,7 @@ def test_what_it_asks_is_answered_here_and_never_by_a_letter_of_a_message(filled
         await talking(pilot)
         permission(filled, run_id)
         await pilot.sees("it asks: tab, then y", "use Bash", "rm -rf build", "make")
+        assert "it asks" in pilot.shown().partition("> say something")[0]
         await pilot.press(*"yes n", "tab")
         assert pilot.app.screen.line.value == "yes n"
         assert ordered == []
@@ -216,7 +217,8 @@ def test_a_refused_run_shows_the_checks_that_failed(filled, drive):
 
     async def scenario(pilot):
         await talking(pilot)
-        await pilot.sees("> do it", "NO", "day has no room", "raise it", "refused: budget: no room")
+        await pilot.sees("> do it", "NO", "day has no room", "raise it", "refused: 1 of 1 check failed")
+        assert "budget: no room" not in pilot.shown(), "it is said once"
 
     drive(filled.home, scenario)
 

@@ -6,8 +6,10 @@ from tui.cli.run_text import (
     answer_words,
     ending_words,
     hung,
+    is_untold,
     kin_words,
     last_words,
+    over_limit,
     price_words,
     run_words,
     violation_words,
@@ -31,6 +33,7 @@ def ended_words(view: dict[str, Any]) -> str:
 def outcome_line(view: dict[str, Any]) -> str:
     """`run 12  claude_code  succeeded in 3.1 s  12,242 tokens  $0.06; qd run show 12`."""
     parts = [_head(view), *_usage(view)]
+    parts += [over_limit(view)] if over_limit(view) else []
     parts += ["VIOLATION"] if violated(view) else []
     return hung("", f"{'  '.join(parts)}; qd run show {view['run']}")
 
@@ -42,7 +45,7 @@ def _head(view: dict[str, Any]) -> str:
 
 def _usage(view: dict[str, Any]) -> list[str]:
     used = view["usage"]
-    if used is None:
+    if used is None or is_untold(view):
         return []
     words = price_words(view)
     known = bool(words) and used["cost_microusd"] is not None

@@ -93,6 +93,14 @@ class Live:
         self._file: tuple[Path, int] | None = None
         self._over = False
 
+    @property
+    def used_tokens(self) -> int | None:
+        """What it has told of its usage so far, in tokens of all kinds; None when nothing."""
+        used = self._reader.usage if self._reader is not None else None
+        if used is None:
+            return None
+        return used.input_tokens + used.output_tokens + used.cache_read_tokens + used.cache_write_tokens
+
     def told(self, run: runs.Run) -> Iterator[Progress]:
         """What has come since the last look."""
         reader = self._found(run)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from engine.admission.admit import READS
 from engine.admission.words import dollars
 from engine.contract.verdict import CHECKS, WAITING_WORDS
 from engine.scopes.violations import NAMED, Changes
@@ -13,6 +14,7 @@ from engine.scopes.violations import words as changes_words
 from engine.sessions.reuse import WORDS
 from tui.cli.run_view import violated
 from tui.cli.verb import declared_key, page, table
+from tui.run_words import Over, answers_words, over_words, questions_words
 from tui.text import percent, plural
 
 _SOURCE_LEAST = 12
@@ -76,9 +78,14 @@ def _verdict(view: dict[str, Any]) -> str:
 
 
 def _asked_for(view: dict[str, Any]) -> str:
-    told = (("template", view["template"]), ("job", view["job"]), ("model", view["model"]))
+    told = (("template", view["template"]), ("job", view["job"]), ("model", _model(view)))
     parts = [view["task_type"], f"{view['lane']} lane", f"asked for by {view['trigger']}"]
     return ", ".join((*parts, *(f"{kind} {name}" for kind, name in told if name)))
+
+
+def _model(view: dict[str, Any]) -> str | None:
+    """Nothing where none was named: there its adapter stands in the books."""
+    return None if view["model"] == view["adapter"] else view["model"]
 
 
 def ending_words(view: dict[str, Any]) -> str:
@@ -100,15 +107,26 @@ def ending_words(view: dict[str, Any]) -> str:
 def _held(view: dict[str, Any]) -> list[str]:
     """What held it while it lived, how hard its end was, and what it asked."""
     told = [held_words(view)] if view["sandbox"] else []
-    told += [f"asked its model {plural(view['turns'], 'time')}"] if view["turns"] else []
+    told += [answers_words(view["turns"])] if view["turns"] else []
+    told += [over_limit(view)] if over_limit(view) else []
     told += ["had to be killed after the grace"] if view["escalated"] else []
     left = "process" if view["leaked"] == 1 else "processes"
     told += [f"{view['leaked']} {left} that it left behind had to be ended"] if view["leaked"] else []
     lines = ["; ".join(told)] if told else []
     if view["turn_of"] is not None:
         lines.append(f"a turn in the program of run {view['turn_of']}")
+    if view["asked"]:
+        lines.append(questions_words(one["state"] for one in view["asked"]))
     asked = [f"{one['state']}: {one['tool']} {one['what']}".partition("\n")[0] for one in view["asked"]]
     return lines + [f"question {one['approval']}, {said}" for one, said in zip(view["asked"], asked, strict=True)]
+
+
+def over_limit(view: dict[str, Any]) -> str:
+    """Where it used more than its own limit, and was not ended for that: nothing was left to be ended."""
+    over = view["over_cap"]
+    if over is None or view["outcome"] == "budget_reached":
+        return ""
+    return over_words(msgspec.convert(over, Over)) + (", its own limit" if view["outcome"] else "")
 
 
 def _stopped(at: dict[str, Any]) -> str:
@@ -118,11 +136,14 @@ def _stopped(at: dict[str, Any]) -> str:
 
 def held_words(view: dict[str, Any]) -> str:
     """By what, and what of the workspace that left open: there its changes were only compared with its scope."""
-    if view["sandbox"] in _UNHELD:
-        return _UNHELD[view["sandbox"]]
     said = next((check["why"] for check in view["verdict"]["checks"] if check["name"] == "scope"), "")
-    loose = said.partition(f"enforced by {view['sandbox']}; ")[2]
-    return f"held to its scope by {view['sandbox']}" + (f", but for {loose}" if loose else "")
+    parts = said.split("; ")[1:]
+    reads = [part for part in parts if part.startswith(READS)]
+    loose = "; ".join(part for part in parts if part not in reads)
+    held = _UNHELD.get(view["sandbox"]) or f"held to its scope by {view['sandbox']}"
+    if view["sandbox"] not in _UNHELD and loose:
+        held = f"{held}, but for {loose}"
+    return "; ".join((held, *reads))
 
 
 _UNHELD = {
@@ -169,14 +190,24 @@ def _minute(at: str | None) -> str:
 
 def _expected(view: dict[str, Any]) -> str:
     lines = [_likely(view["estimate"])] if view["estimate"] else []
-    if view["usage"]:
+    if is_untold(view):
+        lines.append("it has told of nothing that it used")
+    elif view["usage"]:
         lines.append(_used(view))
     if view.get("usage_unread_bytes"):
         lines.append(f"{view['usage_unread_bytes']:,} bytes at the end of its usage file are not read: it is too large")
     return "\n".join(hung("", line) for line in lines)
 
 
+def is_untold(view: dict[str, Any]) -> bool:
+    """Whether it was expected to use nothing, and has told of nothing: there is no figure to show."""
+    cost, used = view["estimate"], view["usage"]
+    return bool(cost and cost["basis"] == "none" and used and used["basis"] == "estimated" and not used["tokens"])
+
+
 def _likely(cost: dict[str, Any]) -> str:
+    if cost["basis"] == "none":
+        return "expected no tokens: no model is named for its program"
     spread = f" ({cost['low_tokens']:,} to {cost['high_tokens']:,})"
     said = [f"expected {plural(cost['likely_tokens'], 'token')}{spread}"]
     if cost["likely_microusd"]:

@@ -15,6 +15,7 @@ from tui.cli.output import kept_errors, kept_output
 from tui.cli.raw import metadata, reported
 from tui.cli.sums import booked_view
 from tui.cli.verb import times
+from tui.run_words import over_cap
 
 _DROPPED = " bytes dropped ...]\n"
 """What a keeper leaves in the log of which it kept head and tail."""
@@ -65,6 +66,7 @@ def run_view(connection: Connection, run: runs.Run) -> dict[str, Any]:
         "estimate_tokens": run.estimate_tokens,
         "sandbox": run.sandbox,
         "turns": run.turns,
+        "over_cap": None if (over := over_cap(run)) is None else msgspec.structs.asdict(over),
         "falls_back_from": run.falls_back_from,
         "fell_back_to": fallbacks.successor(connection, run.id),
         "turn_of": run.client_id,

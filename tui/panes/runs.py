@@ -27,7 +27,7 @@ WAITS_SHORT = {"approval": "your word", "budget": "budget", "claim": "claim", "s
 RUN_COLUMNS = (
     Column("run", 5, "right"),
     Column("outcome", 16),
-    Column("what it was asked, else what it said", 16, grows=True),
+    Column("what was asked", 16, grows=True),
     Column("agent", 10, drop=2),
     Column("trigger", 10, drop=4),
     Column("conversation", 18, drop=6),
@@ -94,7 +94,7 @@ def run_cells(run: Run, now_ms: int) -> Sequence[Cell]:
     return (
         span(str(run.id), "dim"),
         span(said, tone),
-        span(run.task or run.summary or run.why or run.job or "-"),
+        span(run.task or "-"),
         span(run.agent, "dim"),
         span(run.trigger, "dim"),
         span((run.reuse_reason or "-").replace("_", " "), "dim"),

@@ -9,7 +9,7 @@ from tui.actions import Action
 from tui.screens.screen import DeckScreen
 from tui.theme import Palette
 from tui.widgets.cells import Cell, wrap
-from tui.widgets.lines import Lines, Page
+from tui.widgets.lines import Page, TitleLines
 
 _PLACES = {
     "app": "everywhere",
@@ -45,7 +45,6 @@ class Help(DeckScreen):
 
     DEFAULT_CSS = """
     Help { padding: 0 1; }
-    Help > .-title { height: 2; }
     """
     BINDINGS = actions.bindings("help")
     CONTEXTS = ("help",)
@@ -55,11 +54,7 @@ class Help(DeckScreen):
         self._page = Page(palette)
 
     def compose_body(self) -> ComposeResult:
-        yield Lines(
-            self.palette,
-            [(("Keys", "bold"), ("   what can be done now stands in the last line of a screen", "dim"))],
-            classes="-title",
-        )
+        yield TitleLines(self.palette, "Keys", "what can be done now stands in the last line of a screen")
         yield self._page
 
     def on_resize(self) -> None:

@@ -12,6 +12,7 @@ from tui.screens.screen import DeckScreen
 from tui.text import age, ago, due, plural, tokens
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, Column, span, wrap
+from tui.widgets.flash import Flash
 from tui.widgets.lines import Lines, Page
 from tui.widgets.table import Table
 
@@ -51,7 +52,7 @@ class InboxScreen(DeckScreen):
         self.table: Table[Asked | HeldSkill] = Table(_COLUMNS, self._key, self._cells, palette)
         self.page = Page(palette)
         self._title = Lines(palette, classes="-title")
-        self._said = Lines(palette, classes="-said")
+        self._said = Flash(palette)
         self._seen: Any = ()
         """What the page was made of."""
         self._questions: tuple[Asked, ...] | None = None
@@ -90,7 +91,7 @@ class InboxScreen(DeckScreen):
         self._draw()
 
     def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.show([((line, tone),)])
+        self._said.flash(line, tone)
 
     def on_table_cursor_moved(self) -> None:
         self._draw()

@@ -21,6 +21,7 @@ from tui.text import ago, plural
 from tui.theme import Palette, Tone
 from tui.views import RunDetail, run_detail
 from tui.widgets.cells import Cell, cut, line_width, span, wrap
+from tui.widgets.flash import Flash
 from tui.widgets.lines import Lines, Page
 
 _FACT_INDENT, _CHECK_INDENT = 11, 18
@@ -54,7 +55,7 @@ class RunScreen(DeckScreen):
         self.detail: RunDetail | None = None
         self._title = Lines(palette, [((f"run {run_id}", "bold"),)], classes="-title")
         self._page = Page(palette)
-        self._said = Lines(palette, classes="-said")
+        self._said = Flash(palette)
         self._listener: Listener | None = None
         self._told: tuple[Cell, ...] = ()
         """What it has told while this was open."""
@@ -93,7 +94,7 @@ class RunScreen(DeckScreen):
                 if settled or not detail.run.open:
                     self.flash("")
             case changes.DetailChanged(Gone(line)):
-                self.flash(line, "warn")
+                self._said.stand(((line, "warn"),))
             case _:
                 pass
 
@@ -102,7 +103,7 @@ class RunScreen(DeckScreen):
         self._draw()
 
     def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.show([((line, tone),)])
+        self._said.flash(line, tone)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop" and (self.detail is None or not self.detail.run.open):

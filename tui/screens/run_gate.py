@@ -10,6 +10,7 @@ from engine.contract.outcome import StoppedAt
 from engine.contract.verdict import WAITING_WORDS
 from engine.scopes.violations import words
 from state.runs import Run
+from tui.run_words import answers_words, over_words, questions_words
 from tui.screens.question import asks_for
 from tui.text import amount_in_full, due, moment, plural
 from tui.theme import Tone
@@ -87,7 +88,7 @@ def _ended(detail: RunDetail) -> list[Cell]:
     """What held it, how often it asked its model, and what its keeper had to do about its processes."""
     run, end = detail.run, detail.end
     said = [f"sandbox {run.sandbox}"] if run.sandbox else []
-    said += [plural(run.turns, "turn")] if run.turns is not None else []
+    said += filter(None, (answers_words(run.turns), questions_words(detail.asked)))
     beside = []
     if end is not None:
         beside += ["it had to be killed after the grace"] if end.escalated else []
@@ -100,7 +101,8 @@ def _ended(detail: RunDetail) -> list[Cell]:
 
 def _stopped(detail: RunDetail) -> list[Cell]:
     if detail.run.outcome != "budget_reached":
-        return []
+        over = detail.over
+        return [] if over is None else [fact("limit", over_words(over), "more than its own limit", "warn")]
     if detail.stop is not None and not detail.stop.at:
         return [fact("limit", f"its own: {detail.run.why or 'it may use no more'}", "no budget stopped it", "warn")]
     at = " and ".join(_limit(one) for one in detail.stop.at) if detail.stop else "a budget"
@@ -117,12 +119,17 @@ def _estimate(detail: RunDetail) -> list[Cell]:
     expected, run = detail.estimate, detail.run
     if expected is None:
         return []
+    if expected.basis == "none" and not run.used_tokens:
+        return [fact("estimate", "no tokens", "no model is named for its program")]
     spread = f"{expected.low_tokens:,} - {expected.high_tokens:,}, likely {expected.likely_tokens:,}"
     was = f", was {run.used_tokens:,}" if run.used_tokens else "" if run.open or not detail.usage else ", was 0"
-    basis = f"from {plural(expected.runs, 'run')}" if expected.basis == "history" else "declared: too few runs to go by"
+    basis = f"from {plural(expected.runs, 'run')}" if expected.basis == "history" else _BASES[expected.basis]
     if expected.basis == "history" and expected.error_median is not None:
         basis += f", past error {expected.error_median:.0%}"
     return [fact("estimate", spread + was, basis)]
+
+
+_BASES = {"declared": "declared: too few runs to go by", "none": "no model is named for its program"}
 
 
 def _routed(detail: RunDetail) -> list[Cell]:

@@ -28,6 +28,8 @@ def usage_lines(detail: RunDetail) -> list[Cell]:
         held = f", {detail.held:,} held by its budgets" if detail.held else ""
         state = "nothing was spent" if run.state == "refused" else "not known yet" if run.live else "none reported"
         return [_head("usage", f"{state}   ({estimate}{held})")]
+    if detail.raw is None and detail.estimate and detail.estimate.basis == "none" and not any(map(_booked, rows)):
+        return [_head("usage", "it has told of none; no model is named for its program")]
     used = sum(_booked(row) for row in rows)
     many = f", {plural(len(rows), 'response')}" if len(rows) != 1 else ""
     said = f"{used:,} tokens{many}   ({estimate})" if rows else f"not booked yet   ({estimate})"

@@ -17,6 +17,7 @@ from tui.text import TREND_MARKS, age, ago, cost, percent, plural, stamp, tokens
 from tui.theme import Palette, Tone
 from tui.views import GENERATIONS_SHOWN, SessionDetail, session_detail
 from tui.widgets.cells import Cell, Column, Placed, cut, place, span
+from tui.widgets.flash import Flash
 from tui.widgets.lines import Lines
 from tui.widgets.table import Table
 
@@ -69,7 +70,7 @@ class SessionScreen(DeckScreen):
         self._generations = Lines(palette, classes="-generations")
         self._figures = Lines(palette, classes="-figures")
         self._runs_title = Lines(palette, classes="-runs")
-        self._said = Lines(palette, classes="-said")
+        self._said = Flash(palette)
 
     def compose_body(self) -> ComposeResult:
         yield self._summary
@@ -96,7 +97,7 @@ class SessionScreen(DeckScreen):
                 self._draw()
                 self.refresh_bindings()
             case changes.DetailChanged(Gone(line)):
-                self.flash(line, "warn")
+                self._said.stand(((line, "warn"),))
             case _:
                 pass
 
@@ -106,7 +107,7 @@ class SessionScreen(DeckScreen):
         self._draw()
 
     def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.show([((line, tone),)])
+        self._said.flash(line, tone)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "open" and self.table.selected is None:

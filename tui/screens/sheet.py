@@ -11,11 +11,14 @@ from tui.actions import Context
 from tui.screens.screen import DeckScreen
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, wrap
+from tui.widgets.flash import Flash
 from tui.widgets.form import Field, Form
-from tui.widgets.lines import Lines, Page
+from tui.widgets.lines import Page, TitleLines
 
 JUDGED_INDENT = 16
 """Where the words of a check begin."""
+_AROUND = 9
+"""Lines of a sheet that are not for its fields: title, keys, what is said, and three of what is made of them."""
 
 
 class Sheet(DeckScreen):
@@ -23,7 +26,6 @@ class Sheet(DeckScreen):
 
     DEFAULT_CSS = """
     Sheet { padding: 0 1; }
-    Sheet > .-title { height: 2; }
     Sheet > .-judgement { height: 1fr; margin-top: 1; border-top: solid $qd-line; padding-top: 0; }
     Sheet > .-said { height: 1; }
     """
@@ -35,8 +37,8 @@ class Sheet(DeckScreen):
         self.form = Form(palette, fields)
         self.judgement = Page(palette, classes="-judgement")
         self.judgement.can_focus = False
-        self._title = Lines(palette, [((title, "bold"), (f"   {beside}", "dim"))], classes="-title")
-        self._said = Lines(palette, classes="-said")
+        self._title = TitleLines(palette, title, beside)
+        self._said = Flash(palette)
         self._judged: Sequence[Cell] = ()
 
     def compose_body(self) -> ComposeResult:
@@ -56,6 +58,8 @@ class Sheet(DeckScreen):
         self.refresh_bindings()
 
     def on_resize(self) -> None:
+        super().on_resize()
+        self.form.styles.max_height = max(4, self.size.height - _AROUND)
         if self._judged:
             self.judgement.show(self.wrapped(self._judged))
             self.judgement.action_line(0)
@@ -92,7 +96,7 @@ class Sheet(DeckScreen):
 
     def flash(self, line: str, tone: Tone = "text") -> None:
         """One line above the keys."""
-        self._said.show([((line, tone),)])
+        self._said.flash(line, tone)
 
     def judged(self, lines: Sequence[Cell]) -> None:
         self._judged = lines

@@ -9,6 +9,7 @@ from tui.screens.screen import DeckScreen
 from tui.skill_page import SkillPage
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, span, wrap
+from tui.widgets.flash import Flash
 from tui.widgets.lines import Lines, Page
 
 
@@ -27,7 +28,7 @@ class SkillScreen(DeckScreen):
         super().__init__(palette)
         self.shown = shown
         self._page = Page(palette)
-        self._said = Lines(palette, classes="-said")
+        self._said = Flash(palette)
 
     def compose_body(self) -> ComposeResult:
         title: Cell = (("Skill ", "dim"), (self.shown.name, "bold"), *_standing(self.shown))
@@ -48,7 +49,7 @@ class SkillScreen(DeckScreen):
         return super().check_action(action, parameters)
 
     def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.show([((line, tone),)])
+        self._said.flash(line, tone)
 
     def action_allow(self) -> None:
         self.post_message(AllowAsked(self.shown.name, self.shown.path, self.shown.sha256, self.shown.others))

@@ -1,6 +1,6 @@
 """Ask for a run, and see the verdict as you type. Nothing is spent before ctrl+s, and then only if all checks pass."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from textual.timer import Timer
@@ -8,6 +8,7 @@ from textual.timer import Timer
 from engine.admission.admit import waits_for
 from engine.config.model import NO_SKILLS, Config
 from engine.contract.orders import RunRequest
+from engine.contract.route import Permissions, Read, SandboxMode
 from engine.contract.verdict import WAITING_WORDS, Verdict, WaitsFor
 from state.errors import Refused
 from tui import actions
@@ -15,13 +16,14 @@ from tui.messages import VerdictCame
 from tui.panes.messages import RunOpened
 from tui.screens.sheet import Sheet, check_line, no_line
 from tui.screens.spawn_prompt import prompt_lines
-from tui.screens.spawn_request import blamed, holds, params_hint, request_of
+from tui.screens.spawn_request import blamed, folded_words, holds, params_hint, request_of
 from tui.text import plural
 from tui.theme import Palette
 from tui.widgets.cells import Cell
 from tui.widgets.form import Field
 
 DEBOUNCE_S = 0.15
+FOLDS = "folds these; empty ones are as declared"
 NOTHING_SPENT: Cell = (("nothing is spent yet", "dim"),)
 
 
@@ -131,9 +133,20 @@ class SpawnSheet(Sheet):
         self.judgement.action_end(-1)
         self.judged([no_line(name, why, fix), NOTHING_SPENT, (), *before])
 
+    def action_fold(self) -> None:
+        self.form.fold(not self.form.folded)
+        self._say_folded()
+
     def _hint(self, hints: dict[str, str]) -> None:
         self._hints = hints
         self.form.hint(hints)
+        self._say_folded()
+
+    def _say_folded(self) -> None:
+        """What the route decided of each folded field, where they are out of sight."""
+        names = [field.name for field in self.form.fields if field.folded]
+        said: Cell = folded_words(self.form.values, self._hints, names) if self.form.folded else ((FOLDS, "dim"),)
+        self.form.say_folded((("more        ", "dim"), ("ctrl+o  ", "accent"), *said))
 
     def _failed(self, _: str) -> None:
         """The app says why."""
@@ -190,4 +203,22 @@ def _fields(config: Config, workspace: str) -> tuple[Field, ...]:
         Field("limits", hint="injected, in all, $: 500 20k $0.10"),
         Field("workspace", workspace, "the folder it works in", beside=True),
         Field("program", hint="for the agent command: what to run, for instance wc -w"),
+        *_rarely_said(),
     )
+
+
+def _rarely_said() -> tuple[Field, ...]:
+    """Folded: what nobody says here is as it is declared."""
+    said = (
+        Field("permissions", hint="ask, allow or deny", choices=get_args(Permissions)),
+        Field("sandbox", hint="require, prefer or off", choices=get_args(SandboxMode)),
+        Field("read", hint="open or strict", choices=get_args(Read)),
+        Field("silence", hint="the longest, for instance 2m"),
+        Field("fallback", hint="models, apart by blanks, or none"),
+        Field("keep", hint="settings memory ..., or none"),
+        Field("grace", hint="for its end, for instance 5s"),
+        Field("stop turns", hint="ended beyond these"),
+        Field("stop tokens", hint="ended beyond these: 20k"),
+        Field("stop usd", hint="ended beyond this: $0.10"),
+    )
+    return tuple(msgspec.structs.replace(field, folded=True, beside=place % 2 == 1) for place, field in enumerate(said))

@@ -1,22 +1,29 @@
 """What do the fields of the spawn sheet ask for? And what holds where one is empty, by which level?"""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from engine.config.durations import say, seconds
 from engine.config.model import Config, Param
 from engine.context.routing import route
 from engine.contract.orders import RunRequest
-from engine.contract.route import Route
+from engine.contract.route import Keep, Permissions, Read, Route, SandboxMode
 from state.errors import QuarterdeckError, Refused
 from tui.screens.budget_sheet import parse_tokens, parse_usd
 from tui.text import money, tokens
+from tui.widgets.cells import Cell
+
+Amount = TypeVar("Amount", int, float)
 
 NOTHING = "none"
 """In `inject` and `tools`: none of them, rather than as the next level says."""
 UNSAID = "-"
 """In `limits`: this one as the next level says."""
+MOST_TURNS = 10**6
+_STOPS = ("stop turns", "stop tokens", "stop usd")
+_DIGITS = 9
 _FIELD_OF = {
     "agent": "agent",
     "task_type": "task type",
@@ -27,6 +34,15 @@ _FIELD_OF = {
     "can_read": "can read",
     "can_write": "can write",
     "timeout_s": "timeout",
+    "permissions": "permissions",
+    "sandbox": "sandbox",
+    "read": "read",
+    "silence_s": "silence",
+    "fallback": "fallback",
+    "keep": "keep",
+    "stop_turns": "stop turns",
+    "stop_tokens": "stop tokens",
+    "stop_microusd": "stop usd",
 }
 """Value of the route to the field that says it."""
 
@@ -47,7 +63,8 @@ def request_of(values: Mapping[str, str]) -> RunRequest:
         skills=values["skills"] or None,
         can_read=tuple(values["can read"].split()),
         can_write=tuple(values["can write"].split()),
-        timeout_s=_timeout(values["timeout"]),
+        timeout_s=_duration("timeout", values["timeout"]),
+        **_rarely(values),
         injected_tokens=injected,
         run_tokens=total,
         run_usd=usd,
@@ -55,6 +72,34 @@ def request_of(values: Mapping[str, str]) -> RunRequest:
         trigger="spawn",
         lane="isolated",
     )
+
+
+def _rarely(values: Mapping[str, str]) -> dict[str, Any]:
+    """What the folded fields say."""
+    return {
+        "permissions": _one_of("permissions", values["permissions"], Permissions),
+        "sandbox": _one_of("sandbox", values["sandbox"], SandboxMode),
+        "read": _one_of("read", values["read"], Read),
+        "silence_s": _duration("silence", values["silence"]),
+        "fallback": _names(values["fallback"].replace(",", " ")),
+        "keep": _kept(values["keep"]),
+        "grace_s": _duration("grace", values["grace"]),
+        "stop_turns": _turns(values["stop turns"]),
+        "stop_tokens": _amount("stop tokens", values["stop tokens"], parse_tokens),
+        "stop_usd": _amount("stop usd", values["stop usd"], parse_usd),
+    }
+
+
+def folded_words(values: Mapping[str, str], hints: Mapping[str, str], names: Sequence[str]) -> Cell:
+    """What holds of these fields in one line, without the levels: what stands in them, what is decided, what is not."""
+    typed: Cell = tuple((f"{name} {values[name]}, ", "accent") for name in names if values[name])
+    holding = {name: hints[name].rpartition(" (")[0] for name in names if not values[name] and name in hints}
+    said = [f"{name} {word}" for name, word in holding.items() if word != NOTHING]
+    without = [name for name, word in holding.items() if word == NOTHING]
+    if set(_STOPS) <= set(without):
+        without = [*(name for name in without if name not in _STOPS), "stops"]
+    said += [f"no {', '.join(without)}"] if without else []
+    return (*typed, (", ".join(said), "dim"))
 
 
 def holds(request: RunRequest, config: Config, decided: Mapping[str, str]) -> dict[str, str]:
@@ -68,6 +113,7 @@ def holds(request: RunRequest, config: Config, decided: Mapping[str, str]) -> di
         return {}
     words = _words(found)
     hints = {field: f"{words[name]} ({decided.get(name, '?')})" for name, field in _FIELD_OF.items()}
+    hints["grace"] = f"{say(config.grace_s)} (limits)"
     said = (("injected_tokens", "injected"), ("run_tokens", "in all"), ("run_microusd", ""))
     limits = [f"{words[name]} {what}".strip() + f" ({decided.get(name, '?')})" for name, what in said]
     return hints | {"limits": ", ".join(limits), "params": params_hint(request.template, config)}
@@ -109,6 +155,15 @@ def _words(found: Route) -> dict[str, str]:
         "injected_tokens": tokens(found.injected_tokens),
         "run_tokens": tokens(found.run_tokens),
         "run_microusd": "no $ limit" if found.run_microusd is None else money(found.run_microusd, short=False),
+        "permissions": found.permissions,
+        "sandbox": found.sandbox,
+        "read": found.read,
+        "silence_s": "none" if found.silence_s is None else say(found.silence_s),
+        "fallback": " ".join(found.fallback) or "none",
+        "keep": "all" if found.keep is None else " ".join(found.keep) or "none",
+        "stop_turns": "none" if found.stop_turns is None else f"{found.stop_turns:,}",
+        "stop_tokens": "none" if found.stop_tokens is None else tokens(found.stop_tokens),
+        "stop_microusd": "none" if found.stop_microusd is None else money(found.stop_microusd, short=False),
     }
 
 
@@ -152,11 +207,38 @@ def _folder(text: str) -> str:
         raise Refused(f"workspace: {error}", "give its full path") from None
 
 
-def _timeout(text: str) -> float | None:
+def _duration(name: str, text: str) -> float | None:
     try:
         return seconds(text) if text else None
     except ValueError as error:
-        raise Refused(f"timeout: {error}") from None
+        raise Refused(f"{name}: {error}") from None
+
+
+def _amount(name: str, text: str, parse: Callable[[str], Amount]) -> Amount | None:
+    try:
+        return parse(text) if text else None
+    except ValueError as error:
+        raise Refused(f"{name}: {error}") from None
+
+
+def _turns(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:_DIGITS]) <= MOST_TURNS:
+        raise Refused(f"stop turns: '{text}' is no number of turns", f"write one from 1 to {MOST_TURNS:,}")
+    return int(text)
+
+
+def _one_of(name: str, text: str, known: Any) -> Any:
+    """One of these words, or None. `known` is a Literal."""
+    if text and text not in get_args(known):
+        raise Refused(f"{name}: '{text}' is none of them", f"write {', '.join(get_args(known))}")
+    return text or None
+
+
+def _kept(text: str) -> tuple[Keep, ...] | None:
+    named = _names(text.replace(",", " "))
+    return None if named is None else tuple(_one_of("keep", name, Keep) for name in named)
 
 
 def _split(name: str, text: str) -> list[str]:

@@ -5,27 +5,35 @@ from typing import Any
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widgets import Input
 
+from engine.contract.orders import RunRequest
 from engine.contract.verdict import WAITING_WORDS
 from tui import actions, changes
 from tui.listener import Listener, RunTold
+from tui.messages import VerdictCame
 from tui.panes.messages import InterruptAsked, StopAsked
-from tui.panes.runs import outcome_words, took
 from tui.reading import Gone
-from tui.screens.question import decision, question_lines
+from tui.screens.question import decision
+from tui.screens.question_panel import QuestionPanel
 from tui.screens.screen import DeckScreen
-from tui.screens.sheet import check_line
-from tui.talks import Talk, Turn, request, talk
+from tui.screens.talk_lines import live_words, preview_words, task_lines, title_line, turn_lines
+from tui.talks import Talk, request, talk
 from tui.theme import Palette, Tone
 from tui.transcript import INDENT
-from tui.widgets.cells import Cell, cut, line_width, wrap
+from tui.widgets.cells import Cell
+from tui.widgets.flash import Flash
 from tui.widgets.line_input import LineInput
 from tui.widgets.lines import Lines, Page, Wrapped
 
 _HINT = "say something; enter sends it"
 _LEAST_WIDTH = 40
-_QUESTION_INDENT = 11
+_AROUND = 6
+"""Lines of the screen that neither what was said nor a question has."""
+_SAID_LEAST = 3
+"""Lines of what was said that stay in sight beside a question."""
+DEBOUNCE_S = 0.3
 
 
 class TalkScreen(DeckScreen):
@@ -49,7 +57,8 @@ class TalkScreen(DeckScreen):
         self.page = Page(palette)
         self.line = LineInput(hint=_HINT)
         self._title = Lines(palette, classes="-title")
-        self._said = Lines(palette, classes="-said")
+        self.question = QuestionPanel(palette)
+        self._said = Flash(palette)
         self._wrapped = Wrapped()
         self._listener: Listener | None = None
         self._told: dict[int, RunTold] = {}
@@ -58,10 +67,14 @@ class TalkScreen(DeckScreen):
         """What was said and is no run yet, after which run."""
         self._interrupted: int | None = None
         """The run that was asked to leave its turn."""
+        self._timer: Timer | None = None
+        self._preview: VerdictCame | None = None
+        """What sending a line would come to, as it was typed last."""
 
     def compose_body(self) -> ComposeResult:
         yield self._title
         yield self.page
+        yield self.question
         yield self._said
         with Horizontal():
             yield Lines(self.palette, [(("> ", "accent"),)], classes="-mark")
@@ -80,28 +93,45 @@ class TalkScreen(DeckScreen):
         self._draw()
 
     def on_descendant_focus(self) -> None:
+        self._draw_question()
         self.refresh_bindings()
 
     def on_key(self, event: events.Key) -> None:
-        """What was said can be scrolled without leaving the line."""
+        """A question, else what was said, can be scrolled without leaving the line."""
         if event.key in ("pageup", "pagedown"):
-            self.page.action_page(-1 if event.key == "pageup" else 1)
+            page = self.question.page if self._asks else self.page
+            page.action_page(-1 if event.key == "pageup" else 1)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What it would come to is asked once the typing has paused."""
+        event.stop()
+        self._said.clear()
+        self._end_timer()
+        if self.line.value.strip():
+            self._timer = self.set_timer(DEBOUNCE_S, self._ask_preview)
+        self._draw_standing()
+
+    def take_verdict(self, message: VerdictCame) -> None:
+        self._preview = message
+        self._draw_standing()
 
     def take(self, change: changes.Change) -> None:
         match change:
             case changes.DetailChanged(Talk() as found) if found.session.id == self.session_id:
                 self._take(found)
             case changes.DetailChanged(Gone(line)):
-                self.flash(line, "warn")
+                self._said.stand(((line, "warn"),))
             case _:
                 pass
 
     def tick(self, now_ms: int) -> None:
         super().tick(now_ms)
         self._draw_title()
+        self._draw_question()
+        self._draw_standing()
 
     def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.show([((line, tone),)])
+        self._said.flash(line, tone)
 
     def on_run_told(self, message: RunTold) -> None:
         self._told[message.run_id] = message
@@ -121,6 +151,7 @@ class TalkScreen(DeckScreen):
             return
         last = max((turn.run.id for turn in self.talk.turns), default=0)
         self._sent = (last, text)
+        self._end_timer()
         self.line.value = ""
         self.flash("")
         self.deck.link.order("run", request(self.talk, text), self._asked, self._failed)
@@ -128,7 +159,11 @@ class TalkScreen(DeckScreen):
         self.page.action_end(1)
 
     def action_other(self) -> None:
-        self.set_focus(self.page if self.line.has_focus else self.line)
+        """From the line to what is asked, to what was said, and back."""
+        if self.line.has_focus:
+            self.set_focus(self.question.page if self._asks else self.page)
+        else:
+            self.set_focus(self.page if self.question.page.has_focus else self.line)
 
     def action_approve(self) -> None:
         self._decide(approve=True)
@@ -151,9 +186,9 @@ class TalkScreen(DeckScreen):
         self.dismiss()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("approve", "deny") and not (self.page.has_focus and self._asks):
+        if action in ("approve", "deny") and not (self._asks and not self.line.has_focus):
             return False
-        if action == "stop" and self._open is None:
+        if (action == "stop" and self._open is None) or (action == "say" and not self.line.has_focus):
             return False
         return super().check_action(action, parameters)
 
@@ -170,14 +205,13 @@ class TalkScreen(DeckScreen):
             self.post_message(decision(self._asks[0], approve, self.deck.zone))
 
     def _take(self, found: Talk) -> None:
-        asked = bool(found.asks) and (self.talk is None or found.asks != self.talk.asks)
         self.talk = found
         if self._sent is not None and any(turn.run.id > self._sent[0] for turn in found.turns):
             self._sent = None
         live = found.open
         self._listen(live.id if live is not None and live.live else None)
-        if asked:
-            self.flash("it asks: tab, then y allows it or n denies it", "warn")
+        if not found.asks and self.question.page.has_focus:
+            self.set_focus(self.line)
         self._draw()
         self.refresh_bindings()
 
@@ -214,55 +248,54 @@ class TalkScreen(DeckScreen):
         if self.talk is None or not self.is_attached:
             return
         self._draw_title()
-        width = max(_LEAST_WIDTH, self.size.width - 2)
-        self.page.show(self._wrapped.take(self._lines(self.talk, width), width, len(INDENT)), follow=True)
+        self._draw_question()
+        self._draw_standing()
+        self.page.show(self._wrapped.take(self._lines(self.talk), self._width, len(INDENT)), follow=True)
+
+    @property
+    def _width(self) -> int:
+        return max(_LEAST_WIDTH, self.size.width - 2)
 
     def _draw_title(self) -> None:
         if self.talk is not None:
-            self._title.show([title_line(self.talk, self.now_ms, max(_LEAST_WIDTH, self.size.width - 2))])
+            self._title.show([title_line(self.talk, self.now_ms, self._width)])
 
-    def _lines(self, found: Talk, width: int) -> list[Cell]:
+    def _draw_question(self) -> None:
+        room = self.size.height - _AROUND - _SAID_LEAST
+        self.question.take(self._asks, self._width, room, self.now_ms, self.deck.zone)
+
+    def _draw_standing(self) -> None:
+        """While it answers: for how long, and what it has used. While a line is typed: what it would come to."""
+        run, said = self._open, self._preview
+        if self.talk is None:
+            return
+        if run is not None:
+            self._said.stand(live_words(run, self._told.get(run.id), self.now_ms))
+        elif said is None or self._request() != said.request:
+            self._said.stand(())
+        elif said.verdict is None:
+            self._said.stand(((said.line, "warn"),))
+        else:
+            self._said.stand(preview_words(said.verdict))
+
+    def _request(self) -> RunRequest | None:
+        """What the line says, as it would be asked for."""
+        text = self.line.value.strip()
+        return request(self.talk, text) if text and self.talk is not None else None
+
+    def _ask_preview(self) -> None:
+        app: Any = self.app
+        wanted = self._request()
+        if wanted is not None and self._open is None and app.can_order:
+            self.deck.link.preview(wanted)
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def _lines(self, found: Talk) -> list[Cell]:
         lines = [line for turn in found.turns for line in turn_lines(turn, self._told.get(turn.run.id))]
         if self._sent is not None:
-            lines += [*_task_lines(tuple(self._sent[1].split("\n"))), (("  ", "text"), ("is judged", "dim"))]
-        for one in found.asks:
-            asked = question_lines(one, self.now_ms, self.deck.zone)
-            lines += [(("it asks", "warn"),), *(part for line in asked for part in wrap(line, width, _QUESTION_INDENT))]
+            lines += [*task_lines(tuple(self._sent[1].split("\n"))), (("  ", "text"), ("is judged", "dim"))]
         return lines or [(("Nothing was said here yet.", "dim"),)]
-
-
-def title_line(found: Talk, now_ms: int, width: int) -> Cell:
-    """Whose session it is, and what its last run does."""
-    session, last = found.session, found.turns[-1].run if found.turns else None
-    before: Cell = ((f"{session.agent or session.source} ", "accent"), ("> ", "dim"))
-    after: Cell = ()
-    if last is not None:
-        said, tone = outcome_words(last)
-        length = took(last, now_ms)
-        words = f"{said}{'' if length in ('-', 'now') else f', {length}'}"
-        after = (("   ", "dim"), (f"run {last.id} ", "dim"), (words, tone))
-    title: Cell = ((session.title or session.job or f"session {session.id}", "bold"),)
-    room = max(8, width - line_width(before) - line_width(after))
-    return (*before, *(title if line_width(title) <= room else cut(title, room)), *after)
-
-
-def turn_lines(turn: Turn, told: RunTold | None) -> list[Cell]:
-    """What was asked, what was answered, and how that ended where it did not end well."""
-    body: list[Cell] = list(told.lines) if told is not None and (told.said or turn.run.open) else []
-    if not body or (told is not None and not told.said and turn.answer):
-        body += [((INDENT, "text"), (line, "text")) for line in turn.answer]
-    checks: list[Cell] = [((INDENT, "text"), *check_line(check)) for check in turn.checks]
-    return [*_task_lines(turn.task), *checks, *body, *_ending(turn), ()]
-
-
-def _task_lines(task: tuple[str, ...]) -> list[Cell]:
-    return [((">" if number == 0 else " ", "accent"), (f" {line}", "bold")) for number, line in enumerate(task)]
-
-
-def _ending(turn: Turn) -> list[Cell]:
-    run = turn.run
-    if run.live or run.outcome == "succeeded":
-        return []
-    said, tone = outcome_words(run)
-    why = f": {run.why}" if run.why else ""
-    return [((INDENT, "text"), (f"{said}{why}", tone))]

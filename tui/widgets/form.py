@@ -1,4 +1,7 @@
-"""A sheet's fields: a label and one line to type in, each; the keyboard goes up and down through them."""
+"""A sheet's fields: a label and one line to type in, each; the keyboard goes up and down through them.
+
+Those that are rarely said are folded into one line that says what holds of them.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +14,7 @@ from textual.widgets import Input
 
 from tui.clean import clean
 from tui.theme import Palette
+from tui.widgets.cells import Cell
 from tui.widgets.line_input import LineInput
 from tui.widgets.lines import Lines
 
@@ -27,14 +31,19 @@ class Field(Struct, frozen=True):
     """Completed as one types; tab or right takes the completion."""
     beside: bool = False
     """On the same line as the field before it."""
+    folded: bool = False
+    """Out of sight until the form is unfolded; these come last."""
 
 
 class Form(Vertical):
     """The fields, top to bottom."""
 
     DEFAULT_CSS = """
-    Form { height: auto; }
+    Form { height: auto; overflow-y: auto; scrollbar-size: 0 0; }
     Form > Horizontal { height: 1; }
+    Form > Horizontal.-folded { display: none; }
+    Form.-unfolded > Horizontal.-folded { display: block; }
+    Form > .-fold { width: 1fr; }
     Form Lines { width: 12; }
     Form LineInput { width: 1fr; margin-right: 1; }
     """
@@ -48,10 +57,14 @@ class Form(Vertical):
         self._palette = palette
         self._inputs = {field.name: self._input(field) for field in fields}
         self._labels = {field.name: Lines(palette, [((field.name, "dim"),)]) for field in fields}
+        self._fold = Lines(palette, classes="-fold")
 
     def compose(self) -> ComposeResult:
-        for line in _by_line(self.fields):
-            with Horizontal():
+        lines = _by_line(self.fields)
+        for number, line in enumerate(lines):
+            if line[0].folded and not lines[number - 1][0].folded:
+                yield self._fold
+            with Horizontal(classes="-folded" if line[0].folded else None):
                 for field in line:
                     yield self._labels[field.name]
                     yield self._inputs[field.name]
@@ -80,9 +93,27 @@ class Form(Vertical):
             line.value = whole
             line.cursor_position = len(whole)
 
+    @property
+    def folded(self) -> bool:
+        """Whether the fields that can be out of sight are."""
+        return not self.has_class("-unfolded")
+
+    def fold(self, folded: bool) -> None:
+        """Put these out of sight, or show them and go to the first one."""
+        within = [self._inputs[field.name] for field in self.fields if field.folded]
+        self.set_class(not folded, "-unfolded")
+        if folded and self.screen.focused in within:
+            self.screen.set_focus(self._in_sight()[-1])
+        elif not folded:
+            self.call_after_refresh(self.screen.set_focus, within[0])
+
+    def say_folded(self, line: Cell) -> None:
+        """What the line says that stands for these."""
+        self._fold.show([line])
+
     def step(self, by: int) -> None:
         """Go to the next field, or to the one before."""
-        lines = list(self._inputs.values())
+        lines = self._in_sight()
         here = next((number for number, line in enumerate(lines) if line is self.screen.focused), 0)
         self.screen.set_focus(lines[(here + by) % len(lines)])
 
@@ -100,6 +131,9 @@ class Form(Vertical):
     def on_descendant_focus(self) -> None:
         for name, line in self._inputs.items():
             self._labels[name].show([((name, "accent" if line.has_focus else "dim"),)])
+
+    def _in_sight(self) -> list[LineInput]:
+        return [self._inputs[field.name] for field in self.fields if not (field.folded and self.folded)]
 
     def _input(self, field: Field) -> LineInput:
         suggester = SuggestFromList(field.choices, case_sensitive=False) if field.choices else None

@@ -41,6 +41,21 @@ class Lines(Widget):
         return strip(cells, width, self._palette)
 
 
+class TitleLines(Lines):
+    """What a screen is, and beside it in a few words what for: on a second line where the first has no room."""
+
+    DEFAULT_CSS = """
+    TitleLines { height: 2; }
+    """
+
+    def __init__(self, palette: Palette, title: str, beside: str) -> None:
+        super().__init__(palette)
+        self._said: Cell = ((title, "bold"), (f"   {beside}", "dim"))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.show(wrap(self._said, event.size.width, 2)[:2])
+
+
 class Wrapped:
     """Lines broken to a width. Those at the beginning that stay are not broken again: a text that grows is cheap."""
 
@@ -79,14 +94,13 @@ class Page(ScrollView, can_focus=True):
         self.lines: tuple[Cell, ...] = tuple(lines)
         self._palette = palette
         self._drawn: dict[int, Cell] = {}
+        self._at_end, self._follows = True, False
 
     def show(self, lines: Sequence[Cell], follow: bool = False) -> None:
-        """Take other lines; with `follow`, a page that showed its end shows the new end."""
-        at_end = round(self.scroll_y) >= len(self.lines) - self.size.height
-        self.lines = tuple(lines)
+        """Take other lines; with `follow`, a page that shows its end goes on to show it, also in another size."""
+        self.lines, self._follows = tuple(lines), follow
         self.virtual_size = Size(self.size.width, len(self.lines))
-        if follow and at_end:
-            self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
+        self._keep_end()
         for y, old in list(self._drawn.items()):
             if self._line(y) != old:
                 self.refresh(Region(0, y, self.size.width, 1))
@@ -98,7 +112,12 @@ class Page(ScrollView, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         self._drawn.clear()
         self.virtual_size = Size(event.size.width, len(self.lines))
+        self._keep_end()
         self.refresh()  # it may have been drawn before it was told its size
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = round(new_value) >= len(self.lines) - self.size.height
 
     def action_line(self, step: int) -> None:
         self._scroll(step)
@@ -112,6 +131,10 @@ class Page(ScrollView, can_focus=True):
     def _scroll(self, by: int) -> None:
         last = max(0, len(self.lines) - self.size.height)
         self.scroll_to(y=max(0, min(last, round(self.scroll_y) + by)), animate=False, force=True)
+
+    def _keep_end(self) -> None:
+        if self._follows and self._at_end:
+            self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
 
     def _line(self, y: int) -> Cell:
         number = y + round(self.scroll_y)

@@ -106,7 +106,7 @@ class Conversation:
         for task in (self._hearing, self._gone):
             task.cancel()
         if self._stopped.is_set():
-            await self._agent.end(0.1)
+            await self._agent.end_now()
         else:
             await self._agent.end()
         await self._connection.close()

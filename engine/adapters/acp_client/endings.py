@@ -8,6 +8,7 @@ from engine.adapters.acp_client.lines import clean, in_one_line
 from engine.contract.launch import AdapterResult, RunUsage
 
 AUTH_REQUIRED = -32000
+NOT_FOUND = -32002
 _STOPS = {
     "max_tokens": "its answer was cut: it reached the length that its model may answer",
     "max_turn_requests": "it asked its model as often as it may in one turn",

@@ -1,6 +1,7 @@
 """How is a session begun, or taken up, with an agent that can do some of what the protocol knows, and not the rest?"""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from acp import RequestError
@@ -9,7 +10,7 @@ from acp.schema import InitializeResponse
 from msgspec import Struct
 
 from engine.adapters.acp_client import claude
-from engine.adapters.acp_client.endings import AUTH_REQUIRED, Failed, failed, of_error
+from engine.adapters.acp_client.endings import AUTH_REQUIRED, NOT_FOUND, Failed, failed, of_error
 from engine.adapters.acp_client.lines import Job, Tell, clean
 from engine.contract.progress import Noted
 
@@ -67,13 +68,25 @@ async def _begun(connection: ClientSideConnection, about: InitializeResponse, jo
         take_up = connection.resume_session
     if take_up is None:
         raise Failed(failed("the agent cannot go on with a conversation", resume_refused=True))
+    again = partial(take_up, session_id=job.session, cwd=job.cwd, mcp_servers=[], **meta)
     try:
-        return await take_up(session_id=job.session, cwd=job.cwd, mcp_servers=[], **meta)
+        return await _though_it_stumbles(again)
     except RequestError as error:
         if error.code == AUTH_REQUIRED:
             raise
         result = of_error(error.code, str(error), error.data, "it cannot go on with the conversation")
         raise Failed(failed(result.why, resume_refused=True)) from error
+
+
+async def _though_it_stumbles(take_up: Callable[[], Awaitable[Any]]) -> Any:
+    """An agent that fails may know the conversation all the same: it is asked once more before that is begun anew. As
+    measured, Gemini CLI answers "Internal error" now and then."""
+    try:
+        return await take_up()
+    except RequestError as error:
+        if error.code in (AUTH_REQUIRED, NOT_FOUND):
+            raise
+    return await take_up()
 
 
 async def _logged_in(

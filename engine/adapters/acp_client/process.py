@@ -6,11 +6,16 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
+from engine.adapters.acp_client.family import family, gone
 from engine.adapters.acp_client.lines import in_one_line
 
 _TAIL = 4096
-_LEAVE_S = 2.0
-_HEED_S = 0.3
+_LEAVE_S = 5.0
+_HEED_S = 1.0
+_FAMILY_S = 15.0
+"""How long what an agent has started for itself may take to end after it: by then it has written down what it will."""
+_HASTE_S = 0.1
+_HEED_IN_HASTE_S = 0.3
 _REST_S = 0.5
 
 
@@ -45,15 +50,25 @@ class Agent:
         last = in_one_line(lines[-1]) if lines else ""
         return f"the agent {how}: {last}" if last else f"the agent {how}"
 
-    async def end(self, patience_s: float = _LEAVE_S) -> None:
-        """It ends by itself when its input does; else it is made to."""
+    async def end(self) -> None:
+        """It ends by itself when its input does; else it is made to. What it has started for itself it may leave behind
+        with the conversation still to be written: without that, nobody could go on with it."""
+        started = family(self._process.pid)
+        await self._end(_LEAVE_S, _HEED_S)
+        await gone(started, _FAMILY_S)
+
+    async def end_now(self) -> None:
+        """The same when all has to end, which everything it has started has been told, too, and is waited for."""
+        await self._end(_HASTE_S, _HEED_IN_HASTE_S)
+
+    async def _end(self, patience_s: float, heed_s: float) -> None:
         self.stdin.close()
         for ask in (self._process.terminate, self._process.kill):
             if await self._ends_within(patience_s):
                 break
             with suppress(ProcessLookupError):
                 ask()
-            patience_s = _HEED_S
+            patience_s = heed_s
         await self._process.wait()
         self._draining.cancel()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -175,9 +176,21 @@ def test_a_conversation_is_taken_up_and_what_it_held_is_not_told_again(run):
         ("fork", "the agent cannot go on with a conversation"),
     ],
 )
-def test_a_conversation_that_it_does_not_know_is_refused(run, can, why):
-    done = run({"say": "x"}, agent=[f"--can={can}"], begin="load", session="other")
+def test_a_conversation_that_it_does_not_know_is_refused_at_once(run, tmp_path, can, why):
+    agent = [f"--can={can}", f"--log={tmp_path / 'log'}"]
+    done = run({"say": "x"}, agent=agent, begin="load", session="other")
     assert (done.result["resume_refused"], done.result["why"]) == (True, why)
+    asked = [json.loads(line)["method"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert asked.count("session/load") == (can == "load")
+
+
+@pytest.mark.parametrize(("session", "refused"), [("session-1", False), ("other", True)])
+def test_an_agent_that_stumbles_is_asked_once_more_for_the_conversation(run, tmp_path, session, refused):
+    agent = ["--can=load", "--stumble=once", f"--log={tmp_path / 'log'}"]
+    done = run({"say": "on"}, agent=agent, begin="load", session=session)
+    assert (done.result["ok"], done.result["resume_refused"]) == (not refused, refused)
+    asked = [json.loads(line)["method"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert asked.count("session/load") == 2
 
 
 def test_a_conversation_is_resumed_where_it_cannot_be_loaded(run):
@@ -471,8 +484,7 @@ def test_the_end_is_heeded_whatever_it_waits_for(start, agent, tmp_path):
 def test_an_idle_agent_that_dies_is_noticed(start):
     program = start({"stop": "end_turn"}, {"say": "late"}, held=True)
     program.until("turn_over")
-    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
-    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    os.kill(int(agent_of(program).name), signal.SIGKILL)
     assert program.end(close=False) == 1
     assert program.result["why"] == "the agent was ended by SIGKILL"
 
@@ -500,3 +512,32 @@ def test_costs_are_those_of_the_turn(start):
         )
         loaded.end()
         assert loaded.result["usage"]["cost_microusd"] == spent
+
+
+WRITER = "import sys; open(sys.argv[1]).read(); open(sys.argv[2], 'w').write('all that was said')"
+"""Writes a file once it is told to, by a pipe."""
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_an_agent_leaves_behind_may_still_write_the_conversation_down(start, tmp_path, held):
+    """As the program that does the work for a thin agent."""
+    go, log = tmp_path / "go", tmp_path / "log"
+    os.mkfifo(go)
+    begun = {"start": {"argv": [sys.executable, "-c", WRITER, str(go), str(log)]}}
+    program = start(begun, {"say": "done"}, held=held)
+    program.until("turn_over")
+    agent = agent_of(program)
+    program.process.stdin.close()
+    while agent.exists():
+        os.sched_yield()
+    with pytest.raises(subprocess.TimeoutExpired):  # as long as it does not end, this cannot fail
+        program.process.wait(1)
+    assert not log.exists()
+    go.write_text("go on")
+    assert (program.end(), log.read_text()) == (0, "all that was said")
+
+
+def agent_of(program):
+    ours = program.process.pid
+    (pid,) = Path(f"/proc/{ours}/task/{ours}/children").read_text().split()
+    return Path(f"/proc/{pid}")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.adapters.claude_outcome import first_line
 from engine.adapters.claude_reader import Facts
 from engine.adapters.claude_turn import message_id
-from engine.adapters.tape import STEP_BYTES
+from engine.adapters.tape import LONGEST_LINE, STEP_BYTES
 from engine.contract.progress import (
     Answered,
     Asks,
@@ -377,3 +378,42 @@ def test_no_bytes_hurt(tmp_path, junk, at):
     reading = reader(tmp_path, b"".join([*rows[:at], junk, b"\n", *rows[at:]]))
     told(reading)
     assert reading.result(0).ok
+
+
+def done_with(content):
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": content}
+    return {"type": "user", "message": {"content": [block]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("one\ntwo", "one"),
+        ("  \n\n  two  \nthree", "two"),
+        ([{"type": "text", "text": " "}, {"type": "text", "text": "in blocks"}], "in blocks"),
+        ("y" * 201, "y" * 199 + "\u2026"),
+        ("z" * 65_536, "z" * 199 + "\u2026"),
+        ("a\n" * 5_000_000, "a [the first of 10,000,000 characters]"),
+        ([{"type": "text", "text": "b\n" * 30_000}] * 2, "b [the first of 120,000 characters]"),
+        ([{"type": "image"}], ""),
+        (None, ""),
+    ],
+)
+def test_of_a_tools_result_the_first_line_is_told_and_how_much_there_was_of_a_large_one(tmp_path, content, what):
+    assert told(reader(tmp_path, lines(done_with(content)))) == [ToolDone("t1", True, what)]
+
+
+def test_a_line_too_long_to_be_read_is_said_to_be_left_out(tmp_path):
+    output = lines(done_with("x" * (LONGEST_LINE + STEP_BYTES)), done_with("short"))
+    assert told(reader(tmp_path, output)) == [
+        Noted("warning", "a line of more than 16 MiB of its output was left out"),
+        ToolDone("t1", True, "short"),
+    ]
+
+
+@given(st.text(alphabet=" a\n\t\u2003", max_size=40), st.integers(3, 12))
+def test_the_first_line_of_a_text_is_the_first_that_says_anything(words, longest):
+    shown = first_line(words, longest)
+    line = next((line.strip() for line in words.split("\n") if line.strip()), "")
+    assert len(shown) <= longest
+    assert shown == line if len(line) <= longest else line.startswith(shown.removesuffix("\u2026").rstrip())

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.adapters.claude_reader import Facts
+from engine.adapters.claude_turn import message_id
 from engine.contract.launch import RunUsage
 from tests.engine.adapters.claude_folder import lines, reader, recorded, told
 
@@ -184,3 +185,32 @@ def test_the_raw_usage_is_as_the_client_told_it(tmp_path):
     one = reader(tmp_path, lines(ended({}, turn))).result(0).raw_usage
     two = reader(tmp_path, lines(ended({}, turn), ended({}, {}))).result(0).raw_usage
     assert two == f"[{one},{{}}]"
+
+
+def delta(name, index, words):
+    event = {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": words}}
+    return {"type": "stream_event", "api_message_id": name, "event": event}
+
+
+def aborted():
+    return ended({}, {}, is_error=True, result=None, subtype="error_during_execution", terminal_reason="aborted")
+
+
+@pytest.mark.parametrize("rows", [[], [aborted()]])
+def test_what_a_broken_off_turn_has_said_so_far_is_kept(tmp_path, rows):
+    said = [delta("m1", 0, "I begin"), response("m1", BEGUN), delta("m2", 0, "and go "), delta("m2", 0, "on, but ")]
+    result = reader(tmp_path, lines(*said, *rows)).result(None)
+    assert (result.ok, result.text) == (False, "I begin\n\nand go on, but")
+
+
+def test_what_was_said_in_turns_that_ended_well_is_not_told_twice(tmp_path):
+    rows = [delta("m1", 0, "one"), ended({}, {}, result="one"), delta("m2", 0, "tw")]
+    assert reader(tmp_path, lines(*rows)).result(None).text == "one\n\ntw"
+    assert reader(tmp_path, lines(*rows[:2])).result(0).text == "one"
+
+
+def test_a_held_turn_that_is_broken_off_says_what_it_has_said(tmp_path):
+    taken = {"type": "user", "uuid": message_id(), "isReplay": True, "message": {"content": "go"}}
+    rows = [taken, delta("m1", 0, "half a"), aborted()]
+    over = told(reader(tmp_path, lines(*rows), facts=Facts(open=True)))[-1]
+    assert (over.result.ok, over.result.text) == (False, "half a")

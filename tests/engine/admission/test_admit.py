@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from engine.admission.admit import ClashFacts, Facts, Place, admit, waits_for
 from engine.admission.budgets import BudgetFacts
+from engine.admission.parent import Above
+from engine.contract.route import Route
 from engine.contract.verdict import CHECKS, Estimate, Verdict
 
 change = msgspec.structs.replace
@@ -89,6 +91,18 @@ def test_when_all_is_well_every_check_passes_and_is_listed():
     assert waits_for(verdict, may_wait=True) is None
 
 
+HELD = Route(
+    **dict.fromkeys(Route.__struct_fields__)
+    | {"tools": None, "permissions": "ask", "sandbox": "prefer", "read": "open", "adapter": "claude_code"}
+    | {"decided": {"tools": "agent", "permissions": "agent", "sandbox": "spawn", "read": "spawn"}}
+)
+
+
+def above(own, child):
+    return change(GOOD, above=Above(7, change(HELD, **own), change(HELD, **child)))
+
+
+LOOSER = above({"tools": ("Read",)}, {"tools": ("Bash",)})
 FAILING = [
     (
         "agent",
@@ -119,6 +133,7 @@ FAILING = [
     ("timeout", {"timeout_s": 1_801.0}, "over the maximum of 30 min for research", "shorter"),
     ("timeout", {"timeout_s": 0.0}, "no time at all", "at most 30 min"),
     ("timeout", {"grace_s": 301.0}, "a grace of 5 min 1 s is over the maximum of 5 min", "shorter grace"),
+    ("parent", {"above": LOOSER.above}, "the tool Bash (by agent)", "--tools Read"),
     ("depth", {"place": change(PLACE, depth=3)}, "3 of 2", "limits.depth"),
     ("children", {"place": change(PLACE, max_depth=9, depth=3, children=4)}, "4 of 4", "limits.children"),
     ("concurrency", {"place": change(PLACE, live_runs=4)}, "4 of 4 runs are live", "engine.max_runs"),
@@ -133,6 +148,55 @@ def test_a_check_that_fails_says_why_and_what_would_make_it_pass(name, changes, 
     assert [failed.name for failed in verdict.failed] == [name]
     assert why in verdict.failed[0].why
     assert fix in verdict.failed[0].fix
+
+
+def test_of_a_program_without_a_model_nothing_is_expected_and_that_is_said():
+    nothing = Estimate(312, 0, 0, 0, 0, 0, 0, basis="none")
+    found = check(change(GOOD, estimate=nothing, needs={"tokens": 0, "microusd": 0}), "cost")
+    assert (found.ok, found.why) == (
+        True,
+        "no tokens expected: no model is named for its program; what it tells that it uses is booked",
+    )
+
+
+def test_what_reading_is_limited_to_is_said_with_the_scope():
+    assert check(change(GOOD, reads="notes/ and no more"), "scope").why.endswith(
+        "landlock(7); reads notes/ and no more"
+    )
+    assert "reads" not in check(GOOD, "scope").why
+
+
+@pytest.mark.parametrize(
+    ("own", "child", "words"),
+    [
+        ({}, {}, ""),
+        ({}, {"tools": ("Bash",)}, ""),
+        ({"tools": ("Read", "Bash")}, {"tools": ("read", "Bash(git:*)")}, ""),
+        ({"tools": ("Read", "Bash")}, {"tools": ()}, ""),
+        ({"tools": ("Read",)}, {"tools": None}, "all tools of claude_code (by agent), and that one has Read"),
+        ({"tools": ("Bash(git:*)",)}, {"tools": ("Bash", "Read")}, "the tools Bash, Read (by agent)"),
+        ({"tools": ()}, {"tools": ("Read",)}, "the tool Read (by agent)"),
+        ({}, {"permissions": "deny", "sandbox": "require", "read": "strict"}, ""),
+        ({}, {"permissions": "allow"}, "permissions = allow (by agent), and that one has ask"),
+        ({"permissions": "deny"}, {}, "permissions = ask (by agent), and that one has deny"),
+        ({}, {"sandbox": "off"}, "sandbox = off (by spawn), and that one has prefer"),
+        ({"sandbox": "require"}, {}, "sandbox = prefer"),
+        ({"read": "strict"}, {}, "read = open (by spawn), and that one has strict"),
+    ],
+    ids=str,
+)
+def test_a_run_is_held_no_looser_than_the_one_that_asks_for_it(own, child, words):
+    found = check(above(own, child), "parent")
+    assert (found.ok, found.waits_for) == (not words, None)
+    assert words in found.why
+    assert "run 7" in found.why
+    assert bool(found.fix) is bool(words)
+
+
+def test_all_that_is_looser_is_named_at_once():
+    why = check(above({"tools": ()}, {"tools": ("Read",), "read": "open", "sandbox": "off"}), "parent").why
+    assert "the tool Read" in why
+    assert "sandbox = off" in why
 
 
 def test_every_check_can_fail():

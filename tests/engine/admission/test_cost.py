@@ -70,6 +70,14 @@ def test_what_is_declared_counts_while_there_is_no_history(prompt, declared, fac
     assert (told.basis, told.runs, told.calibration) == ("declared", 0, factor)
 
 
+def test_a_program_without_a_model_is_expected_to_use_nothing_until_it_tells_that_it_does():
+    silent = estimate(312, [past(basis_real=False)] * 9, DECLARED, RATE, None, asks_model=False)
+    assert (tokens(silent), silent.injected_tokens, silent.basis) == ((0, 0, 0), 312, "none")
+    assert (silent.likely_microusd, silent.high_microusd) == (0, 0)
+    assert estimate(312, [past()], DECLARED, None, None, asks_model=False) == asked(312, [past()])
+    assert estimate(312, [past()] * 5, DECLARED, None, None, asks_model=False).basis == "history"
+
+
 def test_history_decides_from_five_runs_on():
     four, five = asked(runs=[past()] * 4), asked(runs=[past()] * 5)
     assert (four.basis, four.runs, four.likely_tokens) == ("declared", 4, 3_700)

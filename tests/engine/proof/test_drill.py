@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ACTIONS = get_args(get_type_hints(Budget)["action"])
 NOT_GUARDS = {"succeeded", "failed", "could_not_start", "interrupted"}
 """Outcomes that are nothing's doing but the run's own, or the machine's."""
-LIVE = ("stop", "orphan", "fallback", "sandbox", "permission", "secret")
+LIVE = ("stop", "orphan", "fallback", "sandbox", "permission", "secret", "orders")
 """What holds a live run, or has its work done all the same."""
 
 
@@ -96,6 +96,14 @@ def _deadline_alone(self, now, boottime_s):
 
 Limits.next = _deadline_alone
 """
+LOOSE_ORDERS = """
+def check_kind(*_):
+    pass
+
+
+def check_descendant(*_):
+    pass
+"""
 LOOSE = {
     **{name: ("engine/admission/admit.py", LOOSE_CHECK.format(name=name)) for name in CHECKS if name != "budget"},
     "budget": ("engine/admission/admit.py", LOOSE_CHECK.format(name="budget") + "check_budgets = _budget\n"),
@@ -111,6 +119,7 @@ LOOSE = {
     "sandbox": ("engine/runtime/sandboxing.py", "def confine(*_):\n    return Confinement('off', None, ())\n"),
     "permission": ("engine/runtime/permissions.py", "def decide_asked(*_):\n    return 'allow'\n"),
     "unasked": ("engine/adapters/acp_client/client.py", LOOSE_WORD),
+    "orders": ("engine/runtime/own_orders.py", LOOSE_ORDERS),
     "secret": ("engine/runtime/redaction.py", "def redacted(text):\n    return text\n"),
     "patience": ("engine/proof/desk.py", "PATIENCE_S = 6.0\n"),
 }
@@ -157,7 +166,9 @@ def split(answer):
     return tuple({name for name, one in answer.items() if one["passed"] is passed} for passed in (False, True))
 
 
-@pytest.mark.parametrize("guard", ["conflict", "skills", "claim", "violation", "sandbox", "permission"])
+@pytest.mark.parametrize(
+    "guard", ["conflict", "skills", "claim", "violation", "sandbox", "permission", "parent", "orders"]
+)
 def test_a_guard_that_is_not_connected_is_found_out_and_it_alone(guard, tmp_path):
     root = copy(tmp_path / "copy", guard, *(["unasked"] if guard == "permission" else []))
     code, answer = drilled(root, [guard, "depth"], tmp_path / "temporary")

@@ -1,8 +1,9 @@
-"""What is left of a run's private folder when it has ended, whatever the run has made of that?"""
+"""What is left of a run's private folder when it has ended, whatever the run has made of that? What of its changes?"""
 
 import pytest
 
 from engine.runtime import aftermath
+from engine.scopes.violations import PATHS_CAP, Changes, not_checked, words
 
 
 @pytest.fixture
@@ -31,3 +32,33 @@ def test_a_damaged_record_of_its_keeper_keeps_nothing(folder, content):
     (folder / "keeper.json").write_bytes(content)
     aftermath._discard(folder)
     assert not (folder / "tmp").exists()
+
+
+HOOKED = ("~/.claude/settings.json",)
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"),
+    [
+        (Changes(True), f"1 file changed, 1 outside its scope: {HOOKED[0]}; {aftermath.OBEYED}"),
+        (
+            Changes(True, "not looked into: a (x)", 3, 2, ("b",), 1),
+            f"4 files changed, 2 outside its scope: {HOOKED[0]}, b; {aftermath.OBEYED}; not looked into: a (x)",
+        ),
+        (
+            not_checked("too many"),
+            f"1 file changed, 1 outside its scope: {HOOKED[0]} (or of run 3, live beside it);"
+            f" {aftermath.OBEYED}; changes not checked: too many",
+        ),
+    ],
+)
+def test_changed_settings_are_a_violation_whatever_became_of_the_workspace(judged, said):
+    found = aftermath.with_settings(judged, HOOKED, ["run 3"])
+    assert words(found) == said
+    assert found.violations_total == judged.violations_total + 1
+    assert aftermath.with_settings(judged, (), ["run 3"]) is judged
+
+
+def test_no_more_of_them_are_kept_than_of_any_others():
+    found = aftermath.with_settings(Changes(True), [str(number) for number in range(PATHS_CAP + 7)], [])
+    assert (len(found.violations), found.violations_total) == (PATHS_CAP, PATHS_CAP + 7)

@@ -53,6 +53,44 @@ def test_a_command_of_its_own_resumes_nothing(room):
     assert go(ask(room, "talks", argv=("true",))).verdict.ok
 
 
+@pytest.mark.parametrize(
+    ("more", "said", "basis"),
+    [
+        ("", {}, "none"),
+        ("", {"agent": "digest", "inject": ("a.md",)}, "declared"),
+        ("", {"model": "m"}, "declared"),
+        ("", {"agent": "model"}, "declared"),
+        ("[adapter.command]\noutput_tokens = 9\n", {}, "declared"),
+        ("[adapter.command]\noverhead_tokens = 9\n", {}, "declared"),
+        ("[adapter.command]\nturns = 2\n", {}, "declared"),
+        ('[adapter.command]\nskills = "none"\n', {}, "none"),
+    ],
+)
+def test_a_command_without_a_model_is_expected_to_use_nothing_and_holds_nothing(room, more, said, basis):
+    room.configure(f'{CONFIG}{more}[budget.b]\nwindow = "day"\ntokens = 10000000\n')
+    admitted = go(ask(room, said.pop("agent", "plain"), **said))
+    assert admitted.verdict.estimate.basis == basis
+    assert admitted.verdict.ok
+    assert (room.held() == 0) is (basis == "none")
+
+
+def test_who_asks_and_how_that_is_held_is_a_fact_of_its_child(room):
+    parent = go(ask(room, "plain", tools=("Read",), permissions="ask"))
+    within = go(ask(room, "plain", parent_run_id=parent.run_id, tools=("Read",), permissions="ask"))
+    beyond = go(ask(room, "plain", parent_run_id=parent.run_id, tools=("Bash",), permissions="allow"))
+    unsaid = go(ask(room, "plain", parent_run_id=parent.run_id))
+    assert within.verdict.ok
+    (why,) = (check.why for check in beyond.verdict.failed)
+    assert "the tool Bash (by spawn)" in why
+    assert "permissions = allow (by spawn)" in why
+    assert [check.name for check in unsaid.verdict.failed] == ["parent"], "whoever leaves it elsewhere says all of it"
+    bare = go(ask(room, "model", parent_run_id=parent.run_id, permissions="deny", argv=()))
+    assert [check.name for check in bare.verdict.failed] == [], "a model over HTTP has no tools by itself"
+    with room.database.transaction() as tx:
+        runs.update(tx, parent.run_id, {"route": None})
+    assert go(ask(room, "plain", parent_run_id=parent.run_id)).verdict.ok, "what an older engine admitted says nothing"
+
+
 def converse(room, history):
     """A run of the model that has ended, and left this much in its conversation."""
     first = go(ask(room, "model"))

@@ -156,6 +156,24 @@ def test_a_word_that_was_not_written_is_not_told(living):
     go(test())
 
 
+def test_a_word_that_was_not_written_keeps_no_silence_paused(living):
+    """Its program may have taken its question back before anybody looks again."""
+
+    async def test():
+        async with living.awake():
+            run_id = await living.talk("ask q1 Bash", permissions="ask")
+            (asked,) = await living.until(lambda: pending(living), "it asks")
+            asking = living.home.run_folder(run_id) / ASKING
+            assert asking.exists()
+            with contextlib.suppress(NotWritten), living.database.transaction() as tx:
+                living.permissions.decide(tx, asked, True, living.clock.now_ms())
+                raise NotWritten("the disk is full")
+            living.permissions.answered(living.run(run_id), "q1")
+            assert not asking.exists()
+
+    go(test())
+
+
 def test_who_waits_for_the_operators_word_is_not_silent_until_it_is_there(living):
     async def test():
         async with living.awake():

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
+from engine.admission.parent import Above, check_parent
 from engine.config.load import parse
 from engine.context.routing import route
 from engine.contract.orders import RunRequest
+from engine.contract.route import Route
 from engine.runtime.own_orders import KINDS, check_descendant, check_kind, spawned
 from state import runs
 from state.errors import NotFound, Refused
@@ -105,39 +107,61 @@ def test_what_is_of_somebody_else_is_refused_by_name(asker, said):
         asker.ask(**said)
 
 
+HELD = ("sandbox", "read", "permissions", "tools")
+AS_SHIPPED = ("prefer", "open", "deny", None)
+
+
 @pytest.mark.parametrize(
     ("own", "said", "becomes"),
     [
-        ({}, {"sandbox": "off"}, None),
-        ({}, {"agent": "free"}, None),
-        ({}, {"sandbox": "require"}, ("require", "open")),
-        ({}, {"agent": "free", "sandbox": "prefer"}, ("prefer", "open")),
-        ({}, {"read": "strict"}, ("prefer", "strict")),
-        ({"sandbox": "off"}, {"sandbox": "off"}, ("off", "open")),
-        ({"sandbox": "off"}, {}, ("prefer", "open")),
-        ({"sandbox": "require"}, {}, ("require", "open")),
-        ({"sandbox": "require"}, {"sandbox": "prefer"}, None),
-        ({"read": "strict"}, {}, ("prefer", "strict")),
-        ({"read": "strict"}, {"read": "open"}, None),
+        ({}, {}, AS_SHIPPED),
+        ({}, {"sandbox": "require"}, ("require", "open", "deny", None)),
+        ({}, {"agent": "free", "sandbox": "prefer"}, AS_SHIPPED),
+        ({}, {"read": "strict"}, ("prefer", "strict", "deny", None)),
+        ({"sandbox": "off"}, {"sandbox": "off"}, ("off", "open", "deny", None)),
+        ({"sandbox": "off"}, {}, AS_SHIPPED),
+        ({"sandbox": "require"}, {}, ("require", "open", "deny", None)),
+        ({"read": "strict"}, {}, ("prefer", "strict", "deny", None)),
+        ({"permissions": "deny"}, {"task_type": "chat"}, AS_SHIPPED),
+        ({"permissions": "ask"}, {"task_type": "chat"}, ("prefer", "open", "ask", None)),
+        ({"permissions": "allow"}, {"permissions": "allow"}, ("prefer", "open", "allow", None)),
+        ({"tools": ("Read", "Bash")}, {}, ("prefer", "open", "deny", ("Read", "Bash"))),
+        ({"tools": ("Read", "Bash")}, {"tools": ("Read",)}, ("prefer", "open", "deny", ("Read",))),
+        ({"tools": ("Shell", "Read")}, {"agent": "codex"}, ("prefer", "open", "deny", ("shell",))),
+        ({"tools": ("Read", "Bash")}, {"agent": "digest"}, AS_SHIPPED),
+        ({"tools": ()}, {}, ("prefer", "open", "deny", ())),
     ],
     ids=str,
 )
-def test_a_child_is_held_no_looser_than_who_asks_for_it(asker, own, said, becomes):
+def test_what_nobody_says_is_as_for_who_asks(asker, own, said, becomes):
     asker.run = asker.held(**own)
-    if becomes is None:
-        with pytest.raises(Refused, match="what it asks for would have"):
-            asker.ask(**said)
-    else:
-        made = route(asker.ask(**said), asker.config)
-        assert (made.sandbox, made.read) == becomes
+    made = route(asker.ask(**said), asker.config)
+    assert tuple(getattr(made, name) for name in HELD) == becomes
 
 
-@pytest.mark.parametrize("said", [{"permissions": "allow"}, {"agent": "eager"}], ids=str)
-def test_only_who_has_all_permissions_may_ask_for_one_that_has(asker, said):
-    with pytest.raises(Refused, match="would have permissions = allow"):
-        asker.ask(**said)
-    asker.run = asker.held(permissions="allow")
-    assert asker.ask(**said).parent_run_id == 5
+LOOSER = [
+    ({}, {"sandbox": "off"}, "sandbox = off (by spawn)"),
+    ({}, {"agent": "free"}, "sandbox = off (by agent)"),
+    ({"sandbox": "require"}, {"sandbox": "prefer"}, "sandbox = prefer"),
+    ({"read": "strict"}, {"read": "open"}, "read = open"),
+    ({"permissions": "ask"}, {"permissions": "allow"}, "permissions = allow (by spawn)"),
+    ({"permissions": "ask"}, {"agent": "eager"}, "permissions = allow (by agent)"),
+    ({"permissions": "deny"}, {"permissions": "ask"}, "permissions = ask"),
+    ({"tools": ("Read", "Bash(git:*)")}, {"tools": ("Read", "Bash", "Edit")}, "the tools Bash, Edit (by spawn)"),
+    ({"tools": ()}, {"tools": ("read",)}, "the tool read (by spawn)"),
+]
+
+
+@pytest.mark.parametrize(("own", "said", "words"), LOOSER, ids=str)
+def test_what_somebody_says_and_is_looser_is_refused_by_a_check_that_names_it(asker, own, said, words):
+    asker.run = asker.held(**own)
+    child = asker.ask(**said)
+    above = Above(5, msgspec.json.decode(asker.run.route, type=Route), route(child, asker.config))
+    check = check_parent(above)
+    assert (check.name, check.ok, check.waits_for) == ("parent", False, None)
+    assert "looser than run 5" in check.why
+    assert words in check.why
+    assert check.fix
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What must not be kept is hidden, and nothing else."""
 
+import re
 import threading
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from engine.contract.launch import AdapterResult
 from engine.contract.outcome import EndRecord
@@ -68,3 +71,27 @@ def test_results_and_ends_are_fit_to_be_kept():
     assert (result.text, result.why, result.raw_usage) == ("it is [secret]", "[secret]!", '{"a": "[secret]"}')
     assert redacted_result(AdapterResult("", ok=True)).raw_usage is None
     assert redacted_end(EndRecord("failed", 1, None, 0, 0, 0.0, why="no hunter2")).why == "no [secret]"
+
+
+IN_ONE = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:.*?-----END [A-Z0-9 ]*PRIVATE KEY-----|.*)"
+    r"|(?<![A-Za-z0-9])(?:sk-ant-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]{20,}|(?:gh[opsur]_|github_pat_)[A-Za-z0-9_]{20,}"
+    r"|xox[a-z]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,})",
+    re.DOTALL,
+)
+"""All shapes, tried at each place of the text: what is to come out, at many times the cost."""
+PARTS = ["-----BEGIN ", "-----END ", "RSA PRIVATE KEY-----", "PRIVATE KEY-----", "sk-", "sk-ant-", "AKIA", "AIza"]
+STUFF = ["xoxb-", "ghp_", "github_pat_", "a", "A1" * 15, "0123456789", "-", "_", " ", "\n", "-----", "END ", "é"]
+FRAGMENTS = st.sampled_from([*SHAPES, *PARTS, *STUFF])
+
+
+@example("-----BEGIN PRIVATE KEY-----END PRIVATE KEY----- more")
+@given(st.lists(FRAGMENTS, max_size=30).map("".join))
+def test_what_is_found_by_its_beginning_is_what_is_found_by_trying_each_place(text):
+    assert redacted(text) == IN_ONE.sub("[secret]", text)
+
+
+@given(st.sampled_from(SHAPES), st.integers(0, 80), st.sampled_from(["\n", " ", '"', "="]))
+def test_a_key_in_a_long_text_is_hidden_wherever_it_lies(key, lines, before):
+    text = "a line of output, through and through\n" * lines
+    assert redacted(f"{text}{before}{key}") == f"{text}{before}[secret]"

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.runtime.sandboxing import _around, _states, grants_of, loose_words
+from engine.config.model import Config
+from engine.context.routing import route
+from engine.contract.orders import RunRequest
+from engine.runtime.sandboxing import _around, _states, grants_of, loose_words, reads_words
 from engine.scopes.scope import resolve_scope
 
 
@@ -83,6 +86,22 @@ def words(work, *patterns):
 )
 def test_what_is_only_checked_afterwards_is_said(work, patterns, said):
     assert words(work, *patterns) == said
+
+
+@pytest.mark.parametrize(
+    ("read", "can_read", "held", "said"),
+    [
+        ("open", (), True, ""),
+        ("open", ("notes/",), True, "whatever you may: read is open"),
+        ("strict", (), True, "its workspace, its program's own files and the system's, nothing else"),
+        ("strict", ("notes/", "a.md"), True, "notes/, a.md, its program's own files"),
+        ("strict", ("notes/",), False, "reading is not seen afterwards"),
+    ],
+)
+def test_what_it_may_read_is_said_and_that_reading_leaves_no_trace(read, can_read, held, said):
+    found = reads_words(route(RunRequest("/w", read=read, can_read=can_read), Config()), held=held)
+    assert said in found
+    assert bool(found) is bool(said)
 
 
 def test_the_first_few_are_named(work):

@@ -56,6 +56,28 @@ def test_a_run_that_is_being_started_can_be_stopped(living, slow_start, when):
     go(test())
 
 
+def test_a_run_that_is_stopped_while_its_secret_is_looked_up_never_starts(living):
+    """However long the command takes that is asked for it."""
+
+    async def test():
+        asked, answer = living.workspace.parent / "asked", living.workspace.parent / "answer"
+        command = f"touch {asked}; until [ -e {answer} ]; do sleep 0.02; done; echo a-long-value"
+        living.configure(f'[agent.claude_code]\nadapter = "claude_code"\nsecrets = {{ONE = "cmd:{command}"}}\n')
+        async with living.awake():
+            run_id = await living.talk(f"wait {living.workspace / 'never'}", can_write=("notes/",))
+            await living.until(asked.exists, "its secret is looked up")
+            await living.live.stop(run_id)
+            assert living.run(run_id).live, "whoever starts it sees to it"
+            answer.touch()
+            run = await living.ended(run_id)
+            assert (run.outcome, run.why) == ("cancelled", "stopped by the operator before it was started")
+            assert run.started_ms is None
+            assert not living.home.run_folder(run_id).exists()
+            assert claims.live(living.connection) == []
+
+    go(test())
+
+
 def test_a_run_that_is_stopped_before_it_is_started_never_is_and_costs_nothing(living, monkeypatch):
     async def test():
         started = []

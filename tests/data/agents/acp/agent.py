@@ -1,13 +1,14 @@
 """An agent whose prompt is its script: a JSON list of steps, done one after the other.
 
 How it starts is told by its arguments: `--start=hang`, `--start=die`, `--start=noise`, `--start=version`,
-`--start=error`, `--start=locked`, `--can=load,fork,resume`, `--models`, `--modes`, `--name=...`. What it is asked,
-and what it is answered, it writes to the file that `--log=...` names, line by line.
+`--start=error`, `--start=locked`, `--can=load,fork,resume`, `--stumble=once`, `--models`, `--modes`, `--name=...`. What
+it is asked, and what it is answered, it writes to the file that `--log=...` names, line by line.
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
 
 OPTIONS = dict(word.removeprefix("--").partition("=")[::2] for word in sys.argv[1:])
@@ -86,6 +87,13 @@ def step(number, name, value):
         say("deaf")
         while True:
             signal.pause()
+    elif name == "start":
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        started = subprocess.Popen(value["argv"], start_new_session=value.get("apart", False), **quiet)
+        if value.get("wait"):
+            started.wait()
+        else:
+            say(str(started.pid))
     elif name == "exit":
         sys.stderr.write("something went wrong inside\n")
         sys.stderr.flush()
@@ -128,6 +136,9 @@ def opened():
 
 
 def load(message):
+    if OPTIONS.pop("stumble", None):
+        send(id=message["id"], error={"code": -32603, "message": "Internal error"})
+        return
     if message["params"]["sessionId"] != SESSION:
         send(id=message["id"], error={"code": -32002, "message": "Resource not found"})
         return
