@@ -17,6 +17,8 @@ from state.home import Home
 if TYPE_CHECKING:
     from engine.runtime.lock_holders import LockHolder
 
+_SAID_BYTES = 256
+"""Always as many, so that one write replaces all: who looks must not find half of it."""
 _PATIENCE_S = 0.5
 """Consoles that look who holds the lock hold it, shared, for microseconds."""
 
@@ -87,9 +89,7 @@ class Lease:
 
     def _say(self, *, ready: bool) -> None:
         said = Holder(pid=os.getpid(), version=__version__, started_ms=self._started_ms, ready=ready)
-        content = msgspec.json.encode(said)
-        os.pwrite(self._descriptor, content, 0)
-        os.ftruncate(self._descriptor, len(content))
+        os.pwrite(self._descriptor, msgspec.json.encode(said).ljust(_SAID_BYTES), 0)
 
 
 def _taken_already(home: Home) -> EngineUnavailable:

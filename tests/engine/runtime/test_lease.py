@@ -89,3 +89,25 @@ def test_a_run_beside_an_engine_is_let_alone(home):
     assert end.outcome == "succeeded"
     lease.release()
     assert holder(home) is None
+
+
+def test_who_looks_never_finds_half_of_what_the_holder_says(home, monkeypatch):
+    """It may be held up after each of its calls."""
+    lease, seen = Lease(home, at_ms=5), []
+
+    def looking(call):
+        def do(*words):
+            done = call(*words)
+            if words[0] == lease._descriptor:
+                seen.append(holder(home))
+            return done
+
+        return do
+
+    monkeypatch.setattr(os, "pwrite", looking(os.pwrite))
+    monkeypatch.setattr(os, "ftruncate", looking(os.ftruncate))
+    lease.ready()
+    assert seen
+    assert all(one is not None and one.pid == os.getpid() for one in seen)
+    monkeypatch.undo()
+    lease.release()
