@@ -3,11 +3,11 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
+from textual.message_pump import MessagePump
 
 from state import runs
 from state.database import open_reader
@@ -35,11 +35,11 @@ class RunTold(Message):
 
 
 class Listener:
-    """Listens to one run until that has ended or nobody wants to know. `post` must be safe to call from a thread."""
+    """Listens to one run until that has ended or nobody wants to know: for as long as the screen is there at most."""
 
-    def __init__(self, home: Home, run_id: int, post: Callable[[Message], object]) -> None:
+    def __init__(self, home: Home, run_id: int, screen: MessagePump) -> None:
         self.run_id = run_id
-        self._home, self._post = home, post
+        self._home, self._screen = home, screen
         self._transcript = Transcript()
         self._ended = threading.Event()
         self._due = 0.0
@@ -49,6 +49,10 @@ class Listener:
     def stop(self) -> None:
         """Nobody wants to know any more; the thread ends at its next look."""
         self._ended.set()
+
+    @property
+    def _is_wanted(self) -> bool:
+        return not self._ended.is_set() and self._screen.is_running
 
     def _work(self) -> None:
         """The worker boundary: what cannot be read is told as one line."""
@@ -67,7 +71,7 @@ class Listener:
             return
         try:
             live = Live(self._home)
-            while not self._ended.is_set():
+            while self._is_wanted:
                 run = runs.get(connection, self.run_id)  # first: what it told last is there when it has ended
                 self._take(live, run)
                 if not run.open:
@@ -81,7 +85,7 @@ class Listener:
         for one in live.told(run):
             self._transcript.take(one)
             told = True
-            if self._ended.is_set():
+            if not self._is_wanted:
                 return
             if time.monotonic() >= self._due:  # a long output is shown while it is read
                 self._tell()
@@ -91,7 +95,7 @@ class Listener:
 
     def _tell(self) -> None:
         self._due = time.monotonic() + LOOK_S
-        self._post(RunTold(self.run_id, self._transcript.lines, self._transcript.said, self._tokens))
+        self._screen.post_message(RunTold(self.run_id, self._transcript.lines, self._transcript.said, self._tokens))
 
     def _lose(self, line: str) -> None:
         self._transcript.trouble(line)

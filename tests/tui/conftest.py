@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 import time
 
 import pytest
@@ -243,5 +244,9 @@ def drive():
                 await scenario(pilot)
 
         asyncio.run(main())
+        listening = [thread for thread in threading.enumerate() if thread.name.startswith("run ")]
+        for thread in listening:
+            thread.join(timeout=10)
+        assert not [thread for thread in listening if thread.is_alive()], "nobody listens to a run any more"
 
     return run
