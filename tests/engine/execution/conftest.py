@@ -1,6 +1,7 @@
 """One real run: its folder, its keeper, and a mark in its environment by which every process of it is found."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -108,7 +109,8 @@ def _maker(place: Path) -> Iterator[Callable[[], Run]]:
     yield make
     left = {pid for one in made for pid in one.survivors()}
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     assert left == set()
     for one in made:
         one.until(lambda one=one: reap() is None or not Path("/proc", str(one.keeper or "none")).exists())

@@ -44,7 +44,7 @@ def test_a_run_is_in_a_group_below_ours_and_it_is_removed(run: "Run") -> None:
     run.until(lambda: run.file("stdout.log").count("\n") == 1)
     assert group.parent == Path(str(MINE))
     assert [Path(line).name for line in run.stdout.decode().split()] == [group.name] * 2
-    assert {run.alive().child_pid} < cgroup.members(str(group))
+    run.until(lambda: {run.alive().child_pid} < cgroup.members(str(group)))  # sleep is there too
     assert follow.cancel(run.alive())
     assert run.end().outcome == "cancelled"
     assert not group.exists()
