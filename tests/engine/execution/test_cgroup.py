@@ -68,6 +68,7 @@ def test_groups_that_it_made_in_its_own_are_removed_too(run: "Run") -> None:
 def test_after_a_kill_of_the_keeper_even_one_without_a_trace_is_ended(run: "Run") -> None:
     lost = traceless(run)
     group = group_of(run)
+    run.until(lambda: cgroup.members(str(group)) == {lost, run.alive().child_pid})  # who made it has ended
     os.kill(run.alive().pid, signal.SIGKILL)
     end = run.end()
     assert (end.outcome, end.leaked) == ("interrupted", 2)
