@@ -88,7 +88,7 @@ class RunScreen(DeckScreen):
                 settled = self.detail is not None and self.detail.run.open and not detail.run.open
                 self.detail = detail
                 if detail.run.live and self._listener is None:
-                    self._listener = Listener(self.app.home, self.run_id, self)  # type: ignore[attr-defined]
+                    self._listener = Listener(self.deck.home, self.run_id, self)
                 self._draw()
                 self.refresh_bindings()
                 if settled or not detail.run.open:

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
 
+from state.home import Home
 from tui import actions
 from tui.actions import Context
 from tui.changes import Change
@@ -24,6 +25,7 @@ MIN_WIDTH, MIN_HEIGHT = 60, 20
 class Deck(Protocol):
     """What a screen may ask of the console that it is shown by."""
 
+    home: Home
     feed: "Feed"
     link: "Link"
     zone: tzinfo | None

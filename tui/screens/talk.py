@@ -223,7 +223,7 @@ class TalkScreen(DeckScreen):
             self._listener.stop()
             self._listener = None
         if run_id is not None and self._listener is None:
-            self._listener = Listener(self.app.home, run_id, self)  # type: ignore[attr-defined]
+            self._listener = Listener(self.deck.home, run_id, self)
 
     def _asked(self, answer: Any) -> None:
         checks = answer["verdict"]["checks"] if isinstance(answer, dict) else []
