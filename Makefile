@@ -15,7 +15,7 @@ else
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: run test check bench soak clients lock clean
+.PHONY: run web test check bench soak clients lock clean
 
 run: $(VENV)/.ready
 	@$(VENV)/bin/qd $(ARGS)
@@ -45,13 +45,17 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
+# The console in a browser: `qd web`.
+web: $(VENV)/.ready
+	$(INSTALL) --require-hashes -r requirements-web.txt
+
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # Long: the ledger against its model, a thousand races for one file, and fifty engines killed with ten live runs.
 soak: $(VENV)/.ready-dev
-	QD_SOAK=1 QD_TRIALS=1000 QD_KILLS=50 $(PY) -m pytest -o timeout=3600 tests/state/test_ledger_machine.py tests/state/test_claims.py tests/e2e/test_races.py tests/e2e/test_killed_engine.py $(ARGS)
+	QD_SOAK=1 QD_TRIALS=1000 QD_KILLS=50 QD_STALL_S=120 $(PY) -m pytest -o timeout=3600 tests/state/test_ledger_machine.py tests/state/test_claims.py tests/e2e/test_races.py tests/e2e/test_killed_engine.py tests/e2e/test_reality.py $(ARGS)
 
 # The agent clients of the end-to-end tests, pinned (1.2 GB): needs npm. Without them, those tests are skipped.
 clients: tests/clients/node_modules/.ready
@@ -63,6 +67,7 @@ tests/clients/node_modules/.ready: tests/clients/package.json tests/clients/pack
 # Needs uv. No index address is written.
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements-web.in -o requirements-web.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
 
 clean:

@@ -1,169 +1,121 @@
-"""Write docs/overview.svg: the real console, on a throw-away home with recorded sessions, jobs, budgets and runs."""
+"""Write docs/*.svg: what `qd demo` shows, the real console over a real engine on a throw-away home."""
 
 import asyncio
-import json
 import os
 import re
-import shutil
-import subprocess
+import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (120, 34)
-CONFIG = """
-timezone = "UTC"
-
-[agent.reviewer]
-adapter = "command"
-argv = ["wc", "-w"]
-skills = "review"
-
-[agent.releaser]
-adapter = "digest"
-skills = "release"
-
-[skill_set.review]
-skills = ["changelog"]
-
-[skill_set.release]
-skills = ["changelog", "deploy"]
-
-[budget.day]
-window = "day"
-tokens = 60000
-source = "quarterdeck"
-
-[budget."all sessions"]
-window = "day"
-tokens = 100000
-
-[budget.isolated]
-window = "month"
-tokens = 250000
-lane = "isolated"
-
-[budget.reviews]
-window = "day"
-tokens = 700
-usd = 2.5
-agent = "reviewer"
-action = "ask"
-
-[limits]
-allow_unpriced = true
-
-[job.health-check]
-every = "4s"
-inject = ["HEARTBEAT.md"]
-workspace = "{workspace}"
-
-[job.morning-batch]
-cron = "0 7 * * 1-5"
-inject = ["status.md"]
-workspace = "{workspace}"
-"""
-SKILL = "---\nname: {name}\ndescription: {text}\n---\n{body}\n"
-STATUS = "# Status\n\n- [ ] mend the pump\n\nThe pump in hall two loses pressure every night after the second shift.\n"
+PATIENCE_S = 120.0
 
 
 def main() -> None:
-    """Build the home, let the console run on it for real, and keep what it shows."""
-    folder = Path(tempfile.mkdtemp())
-    os.environ.update({"HOME": str(folder), "TZ": "UTC", "TERM": "xterm-256color"})
-    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "QUARTERDECK_HOME"):
-        os.environ.pop(name, None)
-    try:
-        _furnish(folder)
-        asyncio.run(_shoot())
-    finally:
-        _qd("engine", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    """Play the demo, go from screen to screen, and keep what each shows."""
+    os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8"})
+    socket.gethostname = lambda: "build-7"
+    from tui.demo.staging import staged
+
+    with staged() as stage:
+        asyncio.run(_shoot(stage.home))
 
 
-def _furnish(home: Path) -> None:
-    shutil.copytree(ROOT / "tests" / "data" / "claude", home / ".claude")
-    shutil.copytree(ROOT / "tests" / "data" / "codex", home / ".codex")
-    _log_limits(next((home / ".codex").rglob("rollout-*.jsonl")))
-    workspace = home / "site"
-    for name, text in (("changelog", "Write release notes"), ("deploy", "Deploy the site to production")):
-        skill = workspace / ".claude" / "skills" / name / "SKILL.md"
-        skill.parent.mkdir(parents=True)
-        skill.write_text(SKILL.format(name=name, text=text, body="Build, push and watch.\n" * 40))
-    (workspace / "status.md").write_text(STATUS)
-    (workspace / "HEARTBEAT.md").write_text("- [ ] look at the disk\n")
-    config = home / ".config" / "quarterdeck" / "quarterdeck.toml"
-    config.parent.mkdir(parents=True)
-    config.write_text(CONFIG.replace("{workspace}", str(workspace)))
-    os.chdir(workspace)
-    _qd("run", "--inject", "status.md", "--task", "what is open in hall two?")
-    spawn = ("spawn", "--agent", "releaser", "--inject", "status.md", "--task", "summarise the status")
-    _qd(*spawn, "--can-write", "notes/out.md")
-    review = ("run", "--agent", "reviewer", "--inject", "status.md", "--task", "review the release notes")
-    _qd(*review)
-    _qd(*review, "--detach")
-    deploy = workspace / ".claude" / "skills" / "deploy" / "SKILL.md"
-    deploy.write_text(deploy.read_text().replace("watch", "tell nobody"))
-    _qd("run", "--agent", "command", "--detach", "--task", "watch the build", "--timeout", "2m", "--", "sleep", "100")
+async def _shoot(home: Any) -> None:
+    from tui.demo.console import DemoConsole
+    from tui.options import Flags
 
-
-def _log_limits(log: Path) -> None:
-    """Subscription windows as Codex logs them; the recordings have none, being made without a subscription."""
-    now_s = int(time.time())
-    windows = {
-        "primary": {"used_percent": 34.0, "window_minutes": 300, "resets_at": now_s + 8_040},
-        "secondary": {"used_percent": 12.0, "window_minutes": 10_080, "resets_at": now_s + 300_000},
-    }
-    row = {
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now_s)),
-        "type": "event_msg",
-        "payload": {"type": "token_count", "info": None, "rate_limits": windows | {"plan_type": "plus"}},
-    }
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def _qd(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "tui", *words], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
-
-
-async def _shoot() -> None:
-    from state.home import find_home
-    from tui.app import Console
-
-    app = Console(find_home(None, os.environ))
+    app = DemoConsole(home, flags=Flags(theme="dark"))
     async with app.run_test(size=SIZE) as pilot:
-        await _until(lambda: any(len(row.slots) > 4 for row in _jobs(app)) and _held(app))
+        await _until(lambda: _lived(app), "everything has happened once")
         await pilot.pause()
-        svg = app.export_screenshot(title="qd")
+        _keep(app, "overview")
+        await _session(app, pilot)
+        await _run(app, pilot)
+        await _spawn(app, pilot)
+
+
+async def _session(app: Any, pilot: "Pilot[Any]") -> None:
+    from tui.panes.messages import SessionOpened
+
+    row = next(row for row in _board(app) if row.job == "health-check")
+    app.post_message(SessionOpened(row.id))
+    await _until(lambda: "generation" in _shown(app), "the session is open")
+    await pilot.pause(1)
+    _keep(app, "session")
+    await pilot.press("escape")
+
+
+async def _run(app: Any, pilot: "Pilot[Any]") -> None:
+    from tui.panes.messages import RunOpened
+    from tui.reading.changes import RunsChanged
+
+    rows = app.latest[RunsChanged].rows
+    done = next(row for row in rows if row.outcome == "succeeded" and row.agent == "coder")
+    app.post_message(RunOpened(done.id))
+    await _until(lambda: "succeeded" in _shown(app), "the run is open")
+    await pilot.pause(1)
+    _keep(app, "run")
+    await pilot.press("escape")
+
+
+async def _spawn(app: Any, pilot: "Pilot[Any]") -> None:
+    await _until(lambda: len(app.screen_stack) == 1, "the overview is back")
+    await pilot.press("s")
+    await _until(lambda: "Spawn a subagent" in _shown(app), "the sheet is open")
+    await pilot.press(
+        *(_key(char) for char in "what is open in hall two?"), "tab", *(_key(char) for char in "status.md")
+    )
+    await _until(lambda: "every check passes" in _shown(app), "the verdict is there")
+    _keep(app, "spawn")
+
+
+def _key(char: str) -> str:
+    return {" ": "space", "?": "question_mark", ".": "full_stop"}.get(char, char)
+
+
+def _lived(app: Any) -> bool:
+    """Whether a job has fired a few times, a skill is held, a question waits, and a run of ours has ended."""
+    from tui.reading.changes import InboxChanged, JobsChanged, RunsChanged, SkillsChanged
+
+    told = app.latest
+    if not {InboxChanged, JobsChanged, RunsChanged, SkillsChanged} <= told.keys():
+        return False
+    fired = any(len(row.slots) > 3 for row in told[JobsChanged].rows)
+    ended = any(row.outcome == "succeeded" and row.agent == "coder" for row in told[RunsChanged].rows)
+    return fired and ended and bool(told[SkillsChanged].board.held) and bool(told[InboxChanged].rows)
+
+
+def _board(app: Any) -> Any:
+    from tui.reading.changes import SessionsChanged
+
+    return app.latest[SessionsChanged].board.rows
+
+
+def _shown(app: Any) -> str:
+    """The screen as text."""
+    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
+
+
+def _keep(app: Any, name: str) -> None:
+    svg = app.export_screenshot(title="qd demo")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # whoever looks at it should fetch nothing
-    (ROOT / "docs" / "overview.svg").write_text(svg, encoding="utf-8")
+    svg = re.sub(r"quarterdeck-demo-\w{8}", "quarterdeck-demo-00000000", svg)
+    (ROOT / "docs" / f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
-def _jobs(app: Any) -> tuple[Any, ...]:
-    from tui.changes import JobsChanged
-
-    change = app.latest.get(JobsChanged)
-    return change.rows if change else ()
-
-
-def _held(app: Any) -> bool:
-    """Whether the engine has noticed that a skill is another one."""
-    from tui.changes import SkillsChanged
-
-    change = app.latest.get(SkillsChanged)
-    return bool(change and change.board.held)
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+async def _until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while not true():
         if time.monotonic() > deadline:
-            raise SystemExit("the console never showed a job that fired")
+            raise SystemExit(f"waited in vain until {what}")
         await asyncio.sleep(0.2)
 
 

@@ -49,6 +49,11 @@ def pending(connection: Connection) -> list[Approval]:
     return rows(connection, Approval, "SELECT * FROM approvals WHERE state = 'open' ORDER BY id")
 
 
+def asked_since(connection: Connection, at_ms: int) -> int:
+    """How many questions were put, whatever became of them."""
+    return int(connection.execute("SELECT count(*) FROM approvals WHERE asked_ms >= ?", (at_ms,)).fetchone()[0])
+
+
 def get(connection: Connection, approval_id: int) -> Approval:
     """Raises NotFound."""
     found = row(connection, Approval, "SELECT * FROM approvals WHERE id = ?", (approval_id,))

@@ -44,6 +44,8 @@ class BoardRow(Struct, frozen=True):
     last_run_id: int | None
     last_outcome: str | None
     last_reuse: str | None
+    fresh: int = 0
+    """1 while its generation waits for the run that begins it."""
 
     @property
     def total_tokens(self) -> int:
@@ -60,7 +62,8 @@ SELECT s.id, s.source, s.agent, s.lane, s.job, s.title, s.workspace, s.last_acti
         WHEN price.context_window IS NOT NULL THEN 'prices' END AS window_from,
     coalesce(recent.tokens, 0) AS recent_tokens,
     live.id AS live_run_id, live.trigger AS live_trigger,
-    last.id AS last_run_id, last.outcome AS last_outcome, last.reuse_reason AS last_reuse
+    last.id AS last_run_id, last.outcome AS last_outcome, last.reuse_reason AS last_reuse,
+    g.provider_id IS NULL AS fresh
 FROM (SELECT * FROM sessions ORDER BY last_active_ms DESC, id DESC LIMIT ?) s
 JOIN generations g ON g.id = s.generation_id
 JOIN (SELECT session_id, sum(responses) AS responses, sum(input_tokens) AS input_tokens,

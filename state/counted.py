@@ -99,14 +99,17 @@ def spent_by_hour(connection: Connection, scope: Filter, unit: str, since_ms: in
     return {at * HOUR_MS: spent for at, spent in found if spent}
 
 
-def first_minute_ms(connection: Connection, scope: Filter, since_ms: int, until_ms: int) -> int:
-    """The first whole minute of a span in which anything was used; its end when nothing was."""
+def spent_by_minute(connection: Connection, scope: Filter, unit: str, until_ms: int, minutes: int) -> list[int]:
+    """What was used in each of the last minutes, oldest first; the last one holds the instant `until_ms`."""
     joins, condition, values = _narrowed(scope)
+    amount = _TOKENS if unit == "tokens" else "t.cost_microusd"
+    last = until_ms // MINUTE_MS
     found = connection.execute(
-        f"SELECT min(t.at) FROM usage_minutes t{joins} WHERE t.at >= ? AND t.at < ?{condition}",
-        (since_ms // MINUTE_MS, -(-until_ms // MINUTE_MS), *values),
-    ).fetchone()[0]
-    return until_ms if found is None else int(found) * MINUTE_MS
+        f"SELECT t.at, sum({amount}) FROM usage_minutes t{joins} WHERE t.at > ? AND t.at <= ?{condition} GROUP BY 1",
+        (last - minutes, last, *values),
+    )
+    spent = dict(found.fetchall())
+    return [spent.get(at, 0) or 0 for at in range(last - minutes + 1, last + 1)]
 
 
 def busy_hours(connection: Connection, budget: str, scope: Filter, since_ms: int) -> list[int]:

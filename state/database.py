@@ -18,7 +18,7 @@ from state.query import Connection, insert, row, rows
 
 SQLITE_VERSION = sqlite3.sqlite_version_info
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The number of the newest migration; kept here so that a reader need not import the migrations."""
 
 BUSY_TIMEOUT_S = 5.0

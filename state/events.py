@@ -49,6 +49,17 @@ def latest(connection: Connection, limit: int, *, run_id: int | None = None) -> 
     return rows(connection, Event, "SELECT * FROM events WHERE run_id = ? ORDER BY id DESC LIMIT ?", (run_id, limit))
 
 
+def after(connection: Connection, event_id: int, limit: int = EVENTS_KEPT) -> list[Event]:
+    """The newest of those that came after this one, oldest first."""
+    sql = "SELECT * FROM (SELECT * FROM events WHERE id > ? ORDER BY id DESC LIMIT ?) ORDER BY id"
+    return rows(connection, Event, sql, (event_id, limit))
+
+
+def last_id(connection: Connection) -> int:
+    """Of the newest event; 0 before the first."""
+    return int(connection.execute("SELECT ifnull(max(id), 0) FROM events").fetchone()[0])
+
+
 def trim(tx: Connection) -> None:
     tx.execute("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (EVENTS_KEPT,))
 

@@ -4,13 +4,14 @@ Configuration and state are two folders, or one when `--home` or QUARTERDECK_HOM
 """
 
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
-from state.errors import StateUnwritable
+from state.errors import StateUnwritable, UsageError
 
 
 class Home(Struct, frozen=True):
@@ -60,6 +61,11 @@ class Home(Struct, frozen=True):
         return self.state / "consoles"
 
     @property
+    def seen(self) -> Path:
+        """Until when a console was open."""
+        return self.state / "seen.json"
+
+    @property
     def runs(self) -> Path:
         return self.state / "runs"
 
@@ -82,10 +88,18 @@ def find_home(flag: str | None, environ: Mapping[str, str]) -> Home:
     if one:
         folder = Path(one).expanduser().absolute()
         return Home(config=folder, state=folder)
-    user = Path(environ.get("HOME") or Path("~").expanduser())
+    user = _absolute(environ.get("HOME")) or _listed()
     config = _absolute(environ.get("XDG_CONFIG_HOME")) or user / ".config"
     state = _absolute(environ.get("XDG_STATE_HOME")) or user / ".local" / "state"
     return Home(config=config.absolute() / "quarterdeck", state=state.absolute() / "quarterdeck")
+
+
+def _listed() -> Path:
+    """Of whom HOME says nothing, the folder that the system has for them. Raises UsageError where it has none."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir).absolute()
+    except KeyError:
+        raise UsageError("qd: there is no HOME, and no user of our number", "set it, or say --home DIR") from None
 
 
 def _absolute(path: str | None) -> Path | None:

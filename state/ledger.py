@@ -54,6 +54,10 @@ class Book(Struct, frozen=True):
     """By so much the operator raised the limit here."""
     unpriced: int = 0
     """For money: responses whose price is not known, and that are in none of these sums."""
+    observed: int = 0
+    """Of the overrun: what no run of ours that holds anything here used, as observed sessions do."""
+    drawn: int = 0
+    """Of what is held: what live runs have used of it already."""
 
     @property
     def taken(self) -> int:
@@ -95,29 +99,33 @@ def _book_of_window(connection: Connection, line: Line, beside: Uncovered) -> Bo
         f" WHERE budget = ? AND unit = ? AND at >= ? / {entries.QUARTER_MS} AND at < ? / {entries.QUARTER_MS}",
         span,
     ).fetchone()
-    beyond = connection.execute(_BEYOND[line.unit], span).fetchone()[0]
+    beyond, drawn = connection.execute(_LIVE[line.unit], span).fetchone()
     granted = connection.execute(
         "SELECT coalesce(sum(amount), 0) FROM grants WHERE budget = ? AND unit = ? AND run_id IS NULL"
         " AND window_start_ms >= ? AND window_start_ms < ?",
         span,
     ).fetchone()[0]
     money = line.unit == "microusd"
+    observed = beside.microusd if money else beside.tokens
     return Book(
         held=held,
         committed=committed,
-        overrun=overrun + beyond + (beside.microusd if money else beside.tokens),
+        overrun=overrun + beyond + observed,
         granted=granted,
         unpriced=beside.unpriced if money else 0,
+        observed=observed,
+        drawn=drawn,
     )
 
 
-_BEYOND = {
-    unit: f"SELECT coalesce(sum(max(0, n.used_{unit} - r.held, n.told_{unit} - r.held)), 0)"
+_LIVE = {
+    unit: f"SELECT coalesce(sum(max(0, n.used_{unit} - r.held, n.told_{unit} - r.held)), 0),"
+    f" coalesce(sum(min(r.held, max(n.used_{unit}, n.told_{unit}))), 0)"
     " FROM reservations r JOIN runs n ON n.id = r.run_id"
     " WHERE r.budget = ? AND r.unit = ? AND r.state = 'open' AND r.admitted_ms >= ? AND r.admitted_ms < ?"
     for unit in ("tokens", "microusd")
 }
-"""What live runs have used beyond what they hold: it takes room before they are settled."""
+"""What live runs have used beyond what they hold, which takes room before they are settled, and of what they hold."""
 
 
 def _book_of_run(connection: Connection, line: Line, run_id: int | None) -> Book:

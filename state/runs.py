@@ -132,6 +132,12 @@ def live(connection: Connection) -> list[Run]:
     return rows(connection, Run, "SELECT * FROM runs WHERE state IN ('reserved', 'starting', 'running', 'ending')")
 
 
+def newest_of_job(connection: Connection, job: str) -> int | None:
+    """The id of its last run; None before the first."""
+    found: int | None = connection.execute("SELECT max(id) FROM runs WHERE job = ?", (job,)).fetchone()[0]
+    return found
+
+
 def unfinished(connection: Connection) -> list[Run]:
     """Every run of which anything may still become: live ones and those that wait."""
     return [*live(connection), *waiting(connection)]

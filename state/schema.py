@@ -46,13 +46,24 @@ def _provider_of(source: str, model: str) -> str:
     return {"claude_code": "anthropic", "codex": "openai"}.get(source, "")
 
 
+def taken_back(db: Database) -> None:
+    """Acts of the operator say which console they came from, and what kind of act takes them back."""
+    _execute(db, _TAKEN_BACK)
+
+
 def _execute(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (first_house, trusted_numbers, one_gate, real_agents)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    first_house,
+    trusted_numbers,
+    one_gate,
+    real_agents,
+    taken_back,
+)
 """Number n is at index n - 1; the database's `user_version` is the number of the last one applied."""
 
 _FIRST_HOUSE = """
@@ -363,4 +374,10 @@ CREATE TABLE clients (
     started_ms INTEGER NOT NULL, offset INTEGER NOT NULL, ended_ms INTEGER
 ) STRICT;
 CREATE INDEX clients_live ON clients (generation_id) WHERE ended_ms IS NULL;
+"""
+
+_TAKEN_BACK = """
+ALTER TABLE journal ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+UPDATE journal SET undo = json_set(undo, '$.type', 'reset') WHERE undo IS NOT NULL AND verb = 'reset';
+CREATE INDEX journal_standing ON journal (id) WHERE undo IS NOT NULL AND undone_ms IS NULL;
 """

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from state.database import Connection, rows
+from state.database import Connection, row, rows
 
 
 class Skill(Struct, frozen=True):
@@ -60,3 +60,13 @@ def pin(tx: Connection, pin: Pin) -> None:
         " sha256 = excluded.sha256, text = excluded.text, allowed_ms = excluded.allowed_ms",
         (pin.name, pin.path, pin.sha256, pin.text, pin.allowed_ms),
     )
+
+
+def pin_of(connection: Connection, name: str, path: str) -> Pin | None:
+    """What is allowed of this file under this name; None when nothing ever was, or not any more."""
+    return row(connection, Pin, "SELECT * FROM skill_pins WHERE (name, path) = (?, ?)", (name, path))
+
+
+def unpin(tx: Connection, name: str, path: str) -> None:
+    """As if it had never been allowed."""
+    tx.execute("DELETE FROM skill_pins WHERE (name, path) = (?, ?)", (name, path))

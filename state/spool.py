@@ -51,6 +51,8 @@ class Order(Struct, frozen=True):
     created_ms: int
     expires_ms: int
     """An order that is found later than this is answered `expired` and has no effect."""
+    made_by: str = ""
+    """Where it was asked, in words that an operator knows: the terminal, and from where it is used."""
 
 
 class Answer(Struct, frozen=True):
@@ -94,12 +96,23 @@ def put(home: Home, kind: str, body: object, lifetime_ms: int = ORDER_LIFETIME_M
         body=msgspec.Raw(msgspec.json.encode(body)),
         created_ms=now // 1_000_000,
         expires_ms=now // 1_000_000 + lifetime_ms,
+        made_by=whereabouts(os.environ),
     )
     content = msgspec.json.encode(order)
     if run_id is not None and len(content) > MOST_BYTES:
         raise Refused(f"an order of a run may have {MOST_BYTES:,} bytes, this one has {len(content):,}", "say less")
     write_private(_path(home, order_id, run_id), content)
     return order_id
+
+
+def whereabouts(environ: Mapping[str, str]) -> str:
+    """The terminal that we are used in, and the machine that its user sits at; without one, the process."""
+    for file in range(3):
+        with suppress(OSError):
+            terminal = os.ttyname(file).removeprefix("/dev/")
+            client = environ.get("SSH_CONNECTION", "").split(" ")[0]
+            return f"{terminal} from {client}" if client else terminal
+    return f"process {os.getpid()}"
 
 
 def pending(home: Home) -> tuple[list[Order], list[BadOrder]]:
@@ -117,6 +130,15 @@ def pending(home: Home) -> tuple[list[Order], list[BadOrder]]:
         except _UNREADABLE as error:
             bad.append(BadOrder(path=str(_move_aside(home, path)), why=str(error)))
     return orders, bad
+
+
+def waiting(home: Home, kind: str) -> list[Order]:
+    """Orders of this kind that no engine has taken up yet, oldest first. Nothing is moved."""
+    found: list[Order] = []
+    for path in sorted(home.orders.glob("[0-9]*.json")):
+        with suppress(FileNotFoundError, *_UNREADABLE):
+            found.append(msgspec.json.decode(path.read_bytes(), type=Order))
+    return [order for order in found if order.kind == kind]
 
 
 def left_by_run(home: Home, run_id: int) -> tuple[list[Order], list[BadOrder]]:

@@ -6,11 +6,14 @@ and one line filter guards the way out, whatever went wrong before.
 """
 
 import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
@@ -25,6 +28,8 @@ MARKS_CAP = 3
 """Combining marks kept on one character: more climb over the lines around it."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+ENDS_LINE = "\n"
+"""A segment by itself, of Textual's own; within a text it would move what comes after it."""
 
 _BREAKS = {"\t": " ", "\n": " ", "\r": " ", "\v": " ", "\f": " ", "\x85": " ", "\u2028": " ", "\u2029": " "}
 _INVISIBLE = {
@@ -86,6 +91,12 @@ def clean_record(record: Record) -> Record:
     return msgspec.structs.replace(record, **changes) if changes else record
 
 
+def as_declared(shown: str, names: Iterable[str]) -> str:
+    """Which name is shown like this, where it is one alone; else what is shown: things are asked for by that."""
+    meant = [name for name in names if name == shown or clean(name) == shown]
+    return meant[0] if len(meant) == 1 else shown
+
+
 def as_content(text: str, style: str = "") -> Content:
     """Cleaned text as `Content`: its brackets are just brackets."""
     return Content.styled(clean(text), style) if style else Content(clean(text))
@@ -101,6 +112,40 @@ class Guard(LineFilter):
             segment if segment.control or _harmless(segment.text) else Segment(_masked(segment.text), segment.style)
             for segment in segments
         ]
+
+
+class Colourless(LineFilter):
+    """The way out under NO_COLOR: bold, dim, underlined and inverted stay, not one colour does."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [part for segment in segments for part in _in_words(segment)]
+
+
+def _in_words(segment: Segment) -> Iterator[Segment]:
+    """Without its colours, and with a line under its words alone, not under the room around them."""
+    text, style, control = segment
+    if style is None or control:
+        yield segment
+        return
+    style = _uncoloured(style)
+    words = text.strip(" ")
+    if not style.underline or words == text:
+        yield Segment(text, style)
+        return
+    before = text.index(words) if words else len(text)
+    for part, under in ((text[:before], False), (words, True), (text[before + len(words) :], False)):
+        if part:
+            yield Segment(part, style if under else _plain(style))
+
+
+@lru_cache(1024)
+def _uncoloured(style: Style) -> Style:
+    return style.without_color
+
+
+@lru_cache(1024)
+def _plain(style: Style) -> Style:
+    return style + Style(underline=False)
 
 
 def _clean_value(value: Any) -> Any:
@@ -140,7 +185,7 @@ def _unsafe(character: str, category: str) -> bool:
 
 
 def _harmless(text: str) -> bool:
-    return text.isprintable() or not any(_obeyed(character) for character in text)
+    return text.isprintable() or text == ENDS_LINE or not any(_obeyed(character) for character in text)
 
 
 def _masked(text: str) -> str:
@@ -148,5 +193,5 @@ def _masked(text: str) -> str:
 
 
 def _obeyed(character: str) -> bool:
-    """What a terminal acts on, or what cannot be encoded; a line feed is Textual's own."""
-    return character != "\n" and unicodedata.category(character) in ("Cc", "Cf", "Cs")
+    """What a terminal acts on, what cannot be encoded, or what has no meaning."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")

@@ -67,7 +67,7 @@ class Link:
         """Ask for a run that gets this terminal. Posts OrderAnswered, with what is to be started, or OrderFailed."""
 
         def begin() -> Any:
-            from tui.attach import begin
+            from tui.terminal.attach import begin
 
             return begin(self._home, session_id)
 
@@ -79,10 +79,9 @@ class Link:
         """Write `[section.name]` into the configuration and let the engine take it up."""
 
         def write() -> Any:
-            from engine.config.write import put_entry
-            from engine.runtime.settings import CHECKS
+            from engine.runtime.edits import put_entry
 
-            put_entry(self._home.config_file, section, name, dict(values), CHECKS)
+            put_entry(self._home, section, name, values)
             return self._order("reload", Nothing())
 
         _in_thread(lambda: self._guarded("write", write, done, failed))
@@ -90,29 +89,26 @@ class Link:
     def put_entries(
         self, entries: list[tuple[str, str, Mapping[str, Any]]], done: Done | None = None, failed: Failed | None = None
     ) -> None:
-        """Write several entries, one after the other, then let the engine take them up."""
+        """Write several entries or none, then let the engine take them up."""
 
         def write() -> Any:
-            from engine.config.write import put_entry
-            from engine.runtime.settings import CHECKS
+            from engine.runtime.edits import edit
 
-            for section, name, values in entries:
-                put_entry(self._home.config_file, section, name, dict(values), CHECKS)
+            edit(self._home, entries)
             return self._order("reload", Nothing())
 
         _in_thread(lambda: self._guarded("write", write, done, failed))
 
-    def drop_entry(self, section: str, name: str, done: Done | None = None) -> None:
+    def drop_entry(self, section: str, name: str, done: Done | None = None, failed: Failed | None = None) -> None:
         """Take `[section.name]` out of the configuration and let the engine know."""
 
         def write() -> Any:
-            from engine.config.write import drop_entry
-            from engine.runtime.settings import CHECKS
+            from engine.runtime.edits import drop_entry
 
-            drop_entry(self._home.config_file, section, name, CHECKS)
+            drop_entry(self._home, section, name)
             return self._order("reload", Nothing())
 
-        _in_thread(lambda: self._guarded("delete", write, done, None))
+        _in_thread(lambda: self._guarded("delete", write, done, failed))
 
     def preview(self, request: RunRequest) -> None:
         """Ask what the verdict would be. Posts VerdictCame, unless a newer question has been asked by then."""
@@ -126,8 +122,11 @@ class Link:
         def run() -> None:
             from tui.cli.dispatch import capture
 
-            code, out, err = capture(words, self._home)
-            self._post(CommandAnswered(line, code, out, err))
+            try:
+                answered = CommandAnswered(line, *capture(words, self._home))
+            except Exception as error:  # the worker boundary: a thread that dies answers nothing
+                answered = CommandAnswered(line, 1, "", clean(f"{line} broke off: {_said(error)}"))
+            self._post(answered)
 
         _in_thread(run)
 
@@ -192,8 +191,8 @@ class Link:
             answer = act()
         except QuarterdeckError as error:
             self._post(OrderFailed(kind, clean(error.line), failed))
-        except (OSError, sqlite3.Error) as error:
-            self._post(OrderFailed(kind, clean(f"{kind} failed: {error}"), failed))
+        except Exception as error:
+            self._post(OrderFailed(kind, clean(f"{kind} failed: {_said(error)}"), failed))
         else:
             self._post(OrderAnswered(kind, answer, done))
 
@@ -216,6 +215,13 @@ class Link:
             return
         if number == self._asked:
             self._post(VerdictCame(request, None, None, "the engine does not answer; nothing can be spawned now"))
+
+
+def _said(error: Exception) -> str:
+    """`No space left on device`; what was not foreseen with its name."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
 
 
 def pause_s(tries: int) -> float:

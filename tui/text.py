@@ -8,6 +8,9 @@ MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 STALE_MS = 15 * MINUTE_MS
 """A figure that is older says how old it is."""
 
+SOON_MS = 2 * MINUTE_MS
+"""Below this, seconds are told, in steps so coarse that a quiet screen stays quiet."""
+
 _SCALES = ((1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
@@ -94,7 +97,7 @@ def amount(unit: str, number: int, beside: int | None = None) -> str:
 
 def amount_in_full(unit: str, number: int, *beside: int) -> str:
     """The same without rounding to a thousand: `41,200 tokens`, `$1,234.56`."""
-    return priced(number, places(number, *beside)) if unit == "microusd" else f"{number:,} tokens"
+    return priced(number, places(number, *beside)) if unit == "microusd" else plural(number, "token")
 
 
 def cost(microusd: int, unpriced: int, responses: int, short: bool = True) -> str:
@@ -140,7 +143,10 @@ def age(since_ms: int, now_ms: int) -> str:
 
 
 def ago(since_ms: int, now_ms: int) -> str:
-    """`just now`, `3 min ago`."""
+    """`just now`, `40 s ago`, `3 min ago`."""
+    passed = now_ms - since_ms
+    if 10_000 <= passed < SOON_MS:
+        return f"{passed // 10_000 * 10} s ago"
     said = age(since_ms, now_ms)
     return "just now" if said == "now" else f"{said} ago"
 
@@ -180,12 +186,12 @@ def stamp(at_ms: int, zone: tzinfo | None) -> str:
 
 
 def due(at_ms: int | None, now_ms: int, zone: tzinfo | None) -> str:
-    """`in 20 s`, `in 4 min`, `18:00`, `tomorrow 07:00`, `Mon 09:00`, `24 Dec 07:00`; never is `-`."""
+    """`in 20 s`, `in 95 s`, `in 4 min`, `18:00`, `tomorrow 07:00`, `Mon 09:00`, `24 Dec 07:00`; never is `-`."""
     if at_ms is None:
         return "-"
     left = at_ms - now_ms
-    if left < MINUTE_MS:
-        return "now" if left <= 0 else f"in {-(-left // 10_000) * 10} s"
+    if left < SOON_MS:
+        return "now" if left <= 0 else f"in {-(-left // 5_000) * 5} s"
     if left < HOUR_MS:
         return f"in {-(-left // MINUTE_MS)} min"
     then, today = local(at_ms, zone), local(now_ms, zone).date()
@@ -197,11 +203,13 @@ def due(at_ms: int | None, now_ms: int, zone: tzinfo | None) -> str:
     return then.strftime("%a %H:%M" if days < 7 else "%d %b %H:%M")
 
 
-def moment(at_ms: int, now_ms: int, zone: tzinfo | None) -> str:
-    """`18:40` today, `Mon 09:00` within a week, else `24 Dec`: when something will be, or was."""
+def moment(at_ms: int, now_ms: int, zone: tzinfo | None, seconds: bool = False) -> str:
+    """`18:40` today, or `18:40:15`, `Mon 09:00` within a week, else `24 Dec`: when something will be, or was."""
     then, today = local(at_ms, zone), local(now_ms, zone).date()
     days = (then.date() - today).days
-    return then.strftime("%H:%M" if days == 0 else "%a %H:%M" if -7 < days < 7 else "%d %b")
+    if days == 0:
+        return then.strftime("%H:%M:%S" if seconds else "%H:%M")
+    return then.strftime("%a %H:%M" if -7 < days < 7 else "%d %b")
 
 
 def left(until_ms: int, now_ms: int) -> str:
@@ -212,6 +220,11 @@ def left(until_ms: int, now_ms: int) -> str:
 def plural(number: int, thing: str) -> str:
     """`1 run`, `3 runs`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def token_words(number: int) -> str:
+    """`1 token`, `41.2k tokens`."""
+    return "1 token" if number == 1 else f"{tokens(number)} tokens"
 
 
 def short_path(path: str, home: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from engine.config.console import Alerts, ConsoleConfig
 from engine.config.durations import seconds
 from engine.config.routed import SHIPPED, Lane, Routed, TaskType
 
@@ -264,6 +265,8 @@ class Config(Struct, frozen=True):
     budget: dict[str, Budget] = field(default_factory=dict)
     prices: dict[str, ModelPrice] = field(default_factory=dict)
     job: dict[str, Job] = field(default_factory=dict)
+    console: ConsoleConfig = ConsoleConfig()
+    alerts: Alerts = Alerts()
 
     @property
     def agents(self) -> dict[str, Agent]:

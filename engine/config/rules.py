@@ -23,6 +23,8 @@ MOST_TOKENS = 10**15
 """The same in tokens."""
 MOST_COUNT = 10**4
 """The same for runs and turns."""
+FASTEST_S, SLOWEST_S = 0.05, 60.0
+"""A console paints no more often than an eye can see, and is alive once a minute."""
 ADAPTERS: tuple[str, ...] = get_args(AdapterName)
 
 Keys = tuple[str, ...]
@@ -49,6 +51,7 @@ def durations(config: Config) -> Iterator[Problem]:
         (("limits", "grace"), config.limits.grace),
         (("waiting", "approval"), config.waiting.approval),
         (("waiting", "room"), config.waiting.room),
+        (("console", "refresh"), config.console.refresh),
         *(((*path, "timeout"), entry.timeout) for path, entry in _routed(config)),
         *(((*path, "silence"), entry.silence) for path, entry in _routed(config)),
         *((("adapter", name, "idle"), one.idle) for name, one in config.adapter.items()),
@@ -67,6 +70,16 @@ def durations(config: Config) -> Iterator[Problem]:
             seconds(entry.linger or "0s")
         except ValueError as error:
             yield Problem((*path, "linger"), str(error))
+
+
+def refresh(config: Config) -> Iterator[Problem]:
+    """How often a console paints."""
+    try:
+        every_s = seconds(config.console.refresh)
+    except ValueError:
+        return  # said by `durations`
+    if not FASTEST_S <= every_s <= SLOWEST_S:
+        yield Problem(("console", "refresh"), f"must be from {say(FASTEST_S)} to {say(SLOWEST_S)}")
 
 
 def amounts(config: Config) -> Iterator[Problem]:
@@ -369,6 +382,7 @@ def _joined(template: Template, key: str) -> str:
 
 RULES: tuple[Check, ...] = (
     durations,
+    refresh,
     amounts,
     task_types,
     agents,

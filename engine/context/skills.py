@@ -1,6 +1,8 @@
 """Which skills are on this machine? Folders with a SKILL.md, in the places where agents look for them."""
 
+import errno
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +13,7 @@ from state.errors import NotFound, Refused
 from state.skills import Skill
 
 SKILL_CAP_BYTES = 512 * 1024
+NO_UTF8 = "the name of its folder is no UTF-8"
 
 
 def skill_folders(
@@ -35,9 +38,15 @@ def discover(folders: Sequence[tuple[str, Path]]) -> list[Skill]:
         try:
             paths = sorted(folder.glob("*/SKILL.md")) if folder.is_dir() else []
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # as a log may name a workspace: there can be none
+                continue
             skills.setdefault(str(folder), _unusable(origin, str(folder), folder.name, error))
             continue
         for path in paths:
+            if not _is_utf8(path):
+                named = os.fsencode(path).decode("utf-8", "replace")
+                skills.setdefault(named, Skill(named, Path(named).parent.name, "", origin, 0, 0, "", NO_UTF8))
+                continue
             seen = stamp(path)
             known = _kept(origin, path, seen) if seen and settled(seen) else _read(origin, path)
             skills.setdefault(str(path.resolve()), known)
@@ -66,6 +75,14 @@ def _expanded(folder: str) -> Path:
         return Path(folder).expanduser()
     except RuntimeError:
         return Path(folder)
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unusable(origin: str, path: str, name: str, error: OSError) -> Skill:

@@ -93,6 +93,8 @@ class FireJob(Struct, frozen=True):
     """Order `fire`: run a job now, beside its schedule."""
 
     job: str
+    seen_run_id: int | None = None
+    """The newest run that the operator was shown, of whatever: a later one of this job makes the order stale."""
 
 
 class Attach(Struct, frozen=True):
@@ -128,7 +130,37 @@ class AllowSkill(Struct, frozen=True):
 
 
 class Nothing(Struct, frozen=True):
-    """The body of orders that need none: `undo`, `reload`, `catch_up`, `shutdown`, `handover`."""
+    """The body of orders that need none: `reload`, `catch_up`, `shutdown`, `handover`."""
+
+
+class Undo(Struct, frozen=True):
+    """Order `undo`: take back the newest act of the operator that stands."""
+
+    entry_id: Id | None = None
+    """The act that the operator was looking at; another one by now means that the order is stale."""
+    skip: bool = False
+    """Go past those that cannot be taken back any more."""
+
+
+class EditedEntry(Struct, frozen=True):
+    """One `[section.name]` of the configuration, as an edit has left it."""
+
+    section: str
+    name: str
+    sha256: str
+    """Of its own lines; of none, where it was taken out. What it said before is in the text before."""
+
+
+class Edited(Struct, frozen=True):
+    """Order `edited`: the operator has edited the configuration; let it be known how to take that back."""
+
+    verb: str
+    subject: str
+    before: str | None
+    """The whole text before; None when there was no file."""
+    after_sha256: str
+    entries: tuple[EditedEntry, ...] = ()
+    """Those that the edit has changed; of a whole file that is new, none."""
 
 
 class Preview(Struct, frozen=True):

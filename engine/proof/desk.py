@@ -93,7 +93,7 @@ class Desk:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._engine.wait(LEAVE_S)
             self.kill_engine()
-        _end_runs(list(self.home.runs.glob("[0-9]*")))
+        end_runs(list(self.home.runs.glob("[0-9]*")))
         attachment, self._attachment = self._attachment, None
         if attachment is not None:
             attachment.release()
@@ -174,7 +174,7 @@ class Desk:
         return (self.home.log.read_text(errors="replace").strip().splitlines() or ["it left no message"])[-1]
 
 
-def _end_runs(folders: list[Path]) -> None:
+def end_runs(folders: list[Path]) -> None:
     """End runs whose engine is gone: their keepers are asked first. It rests on no guard that is drilled here."""
     open_ones = [folder for folder in folders if not (folder / "end.json").exists()]
     deadline = time.monotonic() + LEAVE_S

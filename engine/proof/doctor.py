@@ -35,11 +35,11 @@ _HOMES = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "OPENCLAW_STATE_
 """Variables that name a client's home in place of the usual one."""
 
 
-def examine(home: Home) -> list[Finding]:
-    """Look at everything; never changes anything but making the state folder."""
+def examine(home: Home, only_look: bool = False) -> list[Finding]:
+    """Look at everything. Changes nothing but that the state folder is made, and not even that with `only_look`."""
     return [
         *_machine(),
-        *_state(home),
+        *_state(home, only_look),
         *_config(home),
         *_engine(home),
         *_adapters(home),
@@ -68,9 +68,13 @@ def _owners(package: str) -> set[str]:
     return set(importlib.metadata.packages_distributions().get(package, ()))
 
 
-def _state(home: Home) -> Iterator[Finding]:
+def _state(home: Home, only_look: bool) -> Iterator[Finding]:
+    if only_look and not home.state.exists():
+        yield Finding("state", "note", f"{home.state} is not there yet")
+        return
     try:
-        prepare(home)
+        if not only_look:
+            prepare(home)
         connection = open_reader(home)
         yield Finding("state", "ok", str(home.state))
         if connection is not None:
@@ -80,9 +84,9 @@ def _state(home: Home) -> Iterator[Finding]:
         yield Finding("state", "problem", str(error), error.fix)
     except OSError as error:
         yield Finding("state", "problem", f"cannot use {error.filename}: {error.strerror}", _PERMISSIONS)
-    level = "ok" if SQLITE_VERSION >= FIXED_SQLITE else "note"
     text = f"SQLite {'.'.join(map(str, SQLITE_VERSION))}"
-    yield Finding("sqlite", level, text if level == "ok" else f"{text}, safe here because only the engine writes")
+    safe = "" if SQLITE_VERSION >= FIXED_SQLITE else ", safe here because only the engine writes"
+    yield Finding("sqlite", "ok", f"{text}{safe}")
 
 
 def _books(connection: Connection) -> Finding:
@@ -150,17 +154,29 @@ def _clients() -> Iterator[Finding]:
 
 
 def _logs(home: Home, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Every folder that is looked at, there or not; then what could not be read in them."""
+    """Every folder that is looked at, those that are not there together; then what could not be read in them."""
     roots = log_roots(environ)
     found = survey(roots)
     counts = Counter(file.root for file in found.files)
+    absent: dict[str, list[str]] = {}
     for root in roots:
         folder = folder_of(root)
-        said = f"{counts[root]:,} logs" if os.path.isdir(folder) else "not there"  # noqa: PTH112 - never raises
-        yield Finding(root.source, "ok", f"{folder}: {said}".replace(": 1 logs", ": 1 log"))
+        if os.path.isdir(folder):  # noqa: PTH112 - never raises
+            yield Finding(root.source, "ok", f"{folder}: {many(counts[root], 'log')}")
+        else:
+            absent.setdefault(root.source, []).append(_below_home(str(folder), environ))
+    if absent:
+        told = "; ".join(f"{source} {', '.join(folders)}" for source, folders in absent.items())
+        yield Finding("logs", "note", f"looked for and not there: {told}")
     yield from _named_homes(environ)
     for path, why in ({one.path: one.why for one in found.unreadable} | _problems(home)).items():
         yield Finding("log", "problem", f"cannot read {path}: {why}", _PERMISSIONS)
+
+
+def _below_home(folder: str, environ: Mapping[str, str]) -> str:
+    """`~/.codex/sessions`: many stand in one line."""
+    user = environ.get("HOME", "").rstrip("/")
+    return f"~{folder[len(user) :]}" if user and folder.startswith(f"{user}/") else folder
 
 
 def _named_homes(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 The arithmetic of projections and subscription windows is `engine.telemetry.metrics`; here is what it is fed with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -22,9 +22,9 @@ from state.database import Connection
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SLOTS_SHOWN = 12
 HISTORY_MS = 14 * DAY_MS
-"""How far back a projection takes its hours from; whether there was anything before is asked for as long again."""
-LEAST_HISTORY_MS = 6 * HOUR_MS
-"""Below this much time since the first usage that a budget counts, nothing is projected: nobody can know."""
+"""How far back a projection takes its hours from."""
+LEAST_HOURS = 24
+"""So many hours count at least, idle ones before the first usage included: a burst is no pace of days."""
 BLOCKS_BACK_MS = 3 * DAY_MS
 LIMITS_KEPT_MS = 30 * DAY_MS
 """A subscription window that was logged longer ago is not listed: nobody seems to use it."""
@@ -60,8 +60,15 @@ class BudgetRow(Struct, frozen=True):
     granted: int
     """What the operator granted beyond that in this window."""
     held: int
+    """Reserved by live runs, and not used by them yet."""
+    live: int
+    """What live runs have used of what was reserved for them."""
     committed: int
+    """What runs that are over used of what was reserved for them, or of what was free."""
+    observed: int
+    """What no reservation was made for: by observed sessions, and by runs that are older than the budget."""
     overrun: int
+    """What our runs used beyond what was reserved for them, and beyond what was free."""
     unpriced: int
     """Responses that count here and whose price is not known."""
     warn_at: float
@@ -69,7 +76,7 @@ class BudgetRow(Struct, frozen=True):
     window_start_ms: int
     window_end_ms: int
     projection: metrics.Projection | None
-    """What is taken at the window's end, as things go; None before six hours after the first usage that it counts."""
+    """What is spent at the window's end, as things go; None as long as nothing was ever used that it counts."""
 
     @property
     def most(self) -> int:
@@ -77,8 +84,14 @@ class BudgetRow(Struct, frozen=True):
         return self.limit + self.granted
 
     @property
+    def spent(self) -> int:
+        """By whomever, live runs included."""
+        return self.live + self.committed + self.observed + self.overrun
+
+    @property
     def taken(self) -> int:
-        return self.held + self.committed + self.overrun
+        """What nothing else may have: spent and held."""
+        return self.spent + self.held
 
     @property
     def free(self) -> int:
@@ -86,15 +99,20 @@ class BudgetRow(Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """Taken part of the limit; a limit of zero is full."""
-        return self.taken / self.most if self.most else 1.0
+        """Spent part of the limit; a limit of zero is spent."""
+        return self.spent / self.most if self.most else 1.0
 
     @property
     def level(self) -> str:
-        """`ok`, `warn` or `full`."""
+        """`full`: nothing is free, be it spent or held. `warn`: so much is spent that it warns. Else `ok`."""
         if self.free == 0:
             return "full"
         return "warn" if self.share >= self.warn_at else "ok"
+
+    @property
+    def word(self) -> str:
+        """The level in a word; `over` when more is spent than the limit."""
+        return "over" if self.spent > self.most else self.level
 
 
 class SubscriptionRow(Struct, frozen=True):
@@ -159,16 +177,28 @@ def job_board(connection: Connection | None, config: Config, now_ms: int) -> lis
 
 def budget_board(connection: Connection | None, config: Config, now_ms: int) -> list[BudgetRow]:
     """Every declared budget with its books and its projection, a row for each of its units."""
-    found: list[BudgetRow] = []
+    books = _books(connection, config, now_ms)
+    if connection is None:
+        return [_budget_row(*one) for one in books]
+    return [_budget_row(*one, _projection(connection, *one[1:], now_ms)) for one in books]
+
+
+def budget_levels(connection: Connection, config: Config, now_ms: int) -> list[BudgetRow]:
+    """The same without projections, which cost most of it."""
+    return [_budget_row(*one) for one in _books(connection, config, now_ms)]
+
+
+def _books(
+    connection: Connection | None, config: Config, now_ms: int
+) -> Iterator[tuple[Budget, ledger.Line, ledger.Book]]:
     for name, budget in config.budget.items():
         lines = budget_lines(connection, name, budget, config, now_ms)
         books = ledger.books(connection, lines) if connection else [ledger.Book() for _ in lines]
-        found += [_budget_row(connection, budget, *one, now_ms) for one in zip(lines, books, strict=True)]
-    return found
+        yield from ((budget, *one) for one in zip(lines, books, strict=True))
 
 
 def _budget_row(
-    connection: Connection | None, budget: Budget, line: ledger.Line, book: ledger.Book, now_ms: int
+    budget: Budget, line: ledger.Line, book: ledger.Book, projection: metrics.Projection | None = None
 ) -> BudgetRow:
     return BudgetRow(
         name=line.budget,
@@ -177,38 +207,54 @@ def _budget_row(
         scope=scope_words(budget),
         limit=line.limit,
         granted=book.granted,
-        held=book.held,
+        held=book.held - book.drawn,
+        live=book.drawn,
         committed=book.committed,
-        overrun=book.overrun,
+        observed=book.observed,
+        overrun=book.overrun - book.observed,
         unpriced=book.unpriced,
         warn_at=budget.warn_at,
         action=budget.action,
         window_start_ms=line.window_start_ms,
         window_end_ms=line.window_end_ms,
-        projection=_projection(connection, line, book, now_ms) if connection else None,
+        projection=projection,
     )
 
 
 def _projection(connection: Connection, line: ledger.Line, book: ledger.Book, now_ms: int) -> metrics.Projection | None:
-    """None for a limit that each run has for itself, and as long as there are not enough hours to go by."""
+    """None for a limit that each run has for itself, and as long as nothing was ever used that it counts."""
     if line.per_run:
         return None
+    spent, elapsed = book.taken - book.held + book.drawn, now_ms % MINUTE_MS / MINUTE_MS
+    minutes = counted.spent_by_minute(connection, line.scope, line.unit, now_ms, metrics.FADED_MIN)
     now_ms += MINUTE_MS - now_ms % MINUTE_MS  # usage is known by minutes, and this one's counts
     last_ms = (now_ms - 1) // HOUR_MS * HOUR_MS
     since_ms = last_ms - HISTORY_MS
-    busy = counted.spent_by_hour(connection, line.scope, line.unit, since_ms - HISTORY_MS, now_ms)
-    first_ms = min(busy, default=now_ms)
-    if first_ms + HOUR_MS > now_ms - LEAST_HISTORY_MS:  # by the minute, where the hour does not tell
-        first_ms = counted.first_minute_ms(connection, line.scope, first_ms, now_ms)
-    if first_ms >= now_ms - LEAST_HISTORY_MS:
+    busy = counted.spent_by_hour(connection, line.scope, line.unit, since_ms, now_ms)
+    if not busy and not spent:
         return None
-    first_ms = max(since_ms, min(busy))
+    first_ms = min([last_ms - (LEAST_HOURS - 1) * HOUR_MS, *busy])
     hours = [
         metrics.Hour(busy.get(at_ms, 0), at_ms, min(HOUR_MS, now_ms - at_ms) / MINUTE_MS)
         for at_ms in range(first_ms, last_ms + 1, HOUR_MS)
     ]
-    going = metrics.course(hours, now_ms)
-    return metrics.project(book.taken, now_ms - MINUTE_MS, line.window_end_ms, going, line.limit + book.granted)
+    going = metrics.course(hours, now_ms, metrics.lasting_per_minute(minutes, elapsed))
+    return metrics.project(spent, now_ms - MINUTE_MS, line.window_end_ms, going, line.limit + book.granted)
+
+
+def worst(rows: Sequence[BudgetRow]) -> list[BudgetRow]:
+    """One row for each budget: of its limits the one with least left, full ones first."""
+    found: dict[str, BudgetRow] = {}
+    for row in rows:
+        known = found.setdefault(row.name, row)
+        if _tightness(row) > _tightness(known):
+            found[row.name] = row
+    return list(found.values())
+
+
+def _tightness(row: BudgetRow) -> tuple[bool, float]:
+    """A limit that each run has for itself is never tight."""
+    return (False, -1.0) if row.window == "run" else (row.free == 0, row.share)
 
 
 def subscription_board(connection: Connection | None, now_ms: int) -> list[SubscriptionRow]:

@@ -1,17 +1,19 @@
 """Which budgets has anybody's usage brought near their limit? Said once when it happens, and on screen while it lasts.
 
-Observed sessions cannot be refused anything: this is where what they use is noticed.
+Observed sessions cannot be refused anything: this is where what they use is noticed. What is only held is told apart
+from what is spent, and what is no longer true is taken back with the next beat of the engine.
 """
 
 from engine.admission.words import amount
-from engine.config.model import Budget, Config
+from engine.config.model import Config
 from engine.contract.clock import Clock
-from engine.runtime.budget_lines import budget_lines
+from engine.runtime.boards import BudgetRow, budget_levels, worst
 from engine.runtime.settings import Settings
-from state import events, ledger
+from state import events
 from state.database import Connection, Database
 
 _KEY = "budget "
+_NEVER_MS = 2**63
 
 
 class BudgetWatch:
@@ -21,51 +23,66 @@ class BudgetWatch:
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._seen = -1
+        self._seen: tuple[int, Config] | None = None
+        self._turns_ms = 0
+        """When the first of the windows that were looked at is over."""
+        self._told: dict[str, tuple[int, int, str]] = {}
+        """By key, of what the last event told: its window, its limit and its level."""
 
     def look(self) -> None:
-        """Raise and drop the notices. Costs nothing while nobody has written."""
-        connection, config = self._database.connection, self._settings.config
-        if connection.total_changes == self._seen and not _warned(connection):
+        """Raise and drop the notices. Costs nothing while nobody has written and no window has turned."""
+        connection, config, now_ms = self._database.connection, self._settings.config, self._clock.now_ms()
+        if self._is_seen(connection, config) and now_ms < self._turns_ms:
             return
-        reached = _reached(connection, config, self._clock.now_ms())
+        rows = budget_levels(connection, config, now_ms)
+        self._turns_ms = min((row.window_end_ms for row in rows if row.window != "run"), default=_NEVER_MS)
+        reached = {_KEY + row.name: row for row in worst(rows) if row.window != "run" and row.level != "ok"}
         known = _warned(connection)
-        if reached != known:
-            self._say(reached, known)
-        self._seen = connection.total_changes
+        if known != {key: _words(row) for key, row in reached.items()}:
+            self._say(reached, known, now_ms)
+        self._seen = connection.total_changes, config
 
-    def _say(self, reached: dict[str, str], known: dict[str, str]) -> None:
-        now_ms = self._clock.now_ms()
+    def _is_seen(self, connection: Connection, config: Config) -> bool:
+        return self._seen is not None and self._seen[0] == connection.total_changes and self._seen[1] is config
+
+    def _say(self, reached: dict[str, BudgetRow], known: dict[str, str], now_ms: int) -> None:
         with self._database.transaction() as tx:
             for key in known.keys() - reached.keys():
                 events.drop_notice(tx, key)
-            for key, text in reached.items():
-                if key not in known:
+            for key, row in reached.items():
+                text = _words(row)
+                if self._is_news(key, row, known):
                     events.add(tx, now_ms, "budget", text)
                 if known.get(key) != text:
                     events.raise_notice(tx, events.Notice(key, "warning", text, now_ms))
+
+    def _is_news(self, key: str, row: BudgetRow, known: dict[str, str]) -> bool:
+        """Each level is told once of a limit in a window: it comes and goes with what is held."""
+        told, now = self._told.get(key), (row.window_start_ms, row.most, row.word)
+        if told is None and key in known:  # by the engine before
+            self._told[key] = now
+            return False
+        if told is not None and told[:2] == now[:2] and _ORDER[told[2]] >= _ORDER[now[2]]:
+            return False
+        self._told[key] = now
+        return True
+
+
+_ORDER = {"warn": 0, "full": 1, "over": 2}
 
 
 def _warned(connection: Connection) -> dict[str, str]:
     return {one.key: one.text for one in events.notices(connection) if one.key.startswith(_KEY)}
 
 
-def _reached(connection: Connection, config: Config, now_ms: int) -> dict[str, str]:
-    """What is said of each limit that has reached its share, by the key of its notice."""
-    found: dict[str, str] = {}
-    for name, budget in config.budget.items():
-        lines = [line for line in budget_lines(connection, name, budget, config, now_ms) if not line.per_run]
-        for line, book in zip(lines, ledger.books(connection, lines), strict=True):
-            most = line.limit + book.granted
-            if book.taken >= budget.warn_at * most:
-                found[f"{_KEY}{name} {line.unit}"] = _words(budget, line, book.taken, most)
-    return found
-
-
-def _words(budget: Budget, line: ledger.Line, taken: int, most: int) -> str:
-    share = f" ({taken / most:.0%})" if most else ""
-    of = f"{amount(line.unit, taken)} of {amount(line.unit, most)}"
-    return f"budget {line.budget}: {of} taken {_WINDOWS.get(budget.window, 'in this window')}{share}"
+def _words(row: BudgetRow) -> str:
+    """`budget day is full: spent 510, held 1,192 of 1,702 today (29%)`."""
+    state = "" if row.level == "warn" else f" is {row.word}"
+    held = f", held {amount(row.unit, row.held)}" if row.held else ""
+    part = int(row.share * 100 + 1e-9) if row.share < 1 else round(row.share * 100)
+    share = f" ({part}%)" if row.most else ""
+    said = f"spent {amount(row.unit, row.spent)}{held} of {amount(row.unit, row.most)}"
+    return f"budget {row.name}{state}: {said} {_WINDOWS.get(row.window, 'in this window')}{share}"
 
 
 _WINDOWS = {"hour": "this hour", "5h": "in five hours", "day": "today", "week": "this week", "month": "this month"}

@@ -194,15 +194,16 @@ class Engine:
                 await self._look_after()
             await self._waiting.look()
             await self._fallback.look()
+            self._budgets.look()
             if self._idle():
                 self._leave("idle")
             await asyncio.sleep(BEAT_S)
 
     def _idle(self) -> bool:
-        """Nobody has needed the engine for a while: no console, no run, no job, no order in hand."""
+        """Nobody has needed the engine for a while: no console, no run, no job, no order in hand, no scan."""
         config = self._settings.config
         scheduled = any(job.enabled for job in config.job.values())
-        busy = self._live.count or self._orders.waiting or self._waiting.needs_engine
+        busy = self._live.count or self._orders.waiting or self._waiting.needs_engine or self._logs.scanning
         if self._stay or scheduled or busy or consoles_attached(self._home):
             self._needed = self._clock.monotonic()
         return self._clock.monotonic() - self._needed >= config.idle_exit_s
@@ -262,7 +263,6 @@ class Engine:
             spool.forget_before(tx, now_ms - ANSWERS_KEPT_MS)
             claims.trim(tx, now_ms - ANSWERS_KEPT_MS)
             events.trim(tx)
-        self._budgets.look()
         await self._logs.reprice()
 
     async def _answer_previews(self) -> None:

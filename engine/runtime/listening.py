@@ -94,6 +94,8 @@ class Listening:
         self._trouble = trouble
         self._permissions = permissions
         self._ears: dict[int, Ear] = {}
+        self._any = asyncio.Event()
+        """While nobody is listened to, nothing wakes us."""
         self._on_use: Callable[[runs.Run, Reader], None] = lambda run, reader: None
         self._on_began: Callable[[runs.Run, bool], None] = lambda run, alone: None
         self._on_turn: Callable[[runs.Run, AdapterResult, int], bool] = lambda run, result, offset: False
@@ -118,6 +120,7 @@ class Listening:
             self._permissions.take_up(run)
         self._permissions.pause(run)
         self._ears[run.id] = Ear(run, folder, start, known)
+        self._any.set()
 
     def reader(self, run: runs.Run) -> Reader:
         """Who reads this run. One that is not listened to is read by somebody new, from its start."""
@@ -152,8 +155,11 @@ class Listening:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            await self._any.wait()
             await self.look()
             await asyncio.sleep(LOOK_S)
+            if not self._ears:
+                self._any.clear()
 
     async def look(self) -> None:
         """Look once at every run that is due."""

@@ -20,6 +20,7 @@ from engine.contract.usage import (
     Unreadable,
 )
 from engine.runtime.pricing import Model, PriceBook, Priced
+from engine.runtime.scan import Scan
 from engine.telemetry.prices import DEFAULT_PROVIDERS
 from state import events, logs, run_usage, sessions, usage
 from state.database import Connection, Database, storing
@@ -55,6 +56,7 @@ class LogBook:
         self._gone = logs.gone(database.connection)
         self._problems = {path for path, _ in logs.problems(database.connection)}
         self._scanning = True  # an engine that died in mid scan has left its notice: the first end takes it away
+        self._scan: Scan | None = None
         self._stuck: set[str] = set()
         """Logs of which a batch could not be booked: what follows would put the cursor behind it. The next reader reads
         them from there again."""
@@ -266,12 +268,11 @@ class LogBook:
             return
         with self._database.transaction(durable=False) as tx:
             if progress.scanning:
-                text = (
-                    f"reading logs: {progress.files_done:,} of {progress.files_total:,} files,"
-                    f" {progress.bytes_done / 1e6:,.0f} of {progress.bytes_total / 1e6:,.0f} MB"
-                )
+                self._scan = self._scan or Scan(progress, self._clock.monotonic())
+                text = self._scan.words(progress, self._clock.monotonic())
                 events.raise_notice(tx, events.Notice(SCAN_NOTICE, "info", text, self._clock.now_ms()))
             else:
+                self._scan = None
                 events.drop_notice(tx, SCAN_NOTICE)
         self._scanning = progress.scanning
 

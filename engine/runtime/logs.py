@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.contract.clock import Clock
-from engine.contract.usage import CatchUp, CaughtUp, ReaderMessage
+from engine.contract.usage import CatchUp, CaughtUp, Progress, ReaderMessage
 from engine.runtime.imports import with_import_path
 from engine.runtime.ingest import CHUNK_BYTES, READER, Lines, decode, setup_line
 from engine.runtime.log_book import LogBook
@@ -30,10 +30,15 @@ class LogFollower:
         self._prices = prices
         self._environ = environ
         self._homes: Homes = ()
-        self._anew = False
+        self._anew = self._read_all = False
         self._process: asyncio.subprocess.Process | None = None
         self._running = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    @property
+    def scanning(self) -> bool:
+        """Whether a reader is on its first way through the logs: it should not be cut off."""
+        return self._process is not None and not self._read_all
 
     def look_in(self, homes: Homes) -> None:
         """More homes of clients, as declared now: a reader that looks elsewhere is started anew."""
@@ -84,7 +89,7 @@ class LogFollower:
 
     async def _once(self) -> str:
         """Until the reader ends; returns why, when it should not have."""
-        roots = log_roots(self._environ, self._homes)
+        roots, self._read_all = log_roots(self._environ, self._homes), False
         self._process = await asyncio.create_subprocess_exec(
             *READER,
             stdin=asyncio.subprocess.PIPE,
@@ -108,6 +113,8 @@ class LogFollower:
         for _ in self._book.write(messages):
             await asyncio.sleep(0)
         for message in messages:
+            if isinstance(message, Progress) and not message.scanning:
+                self._read_all = True
             if isinstance(message, CaughtUp) and (done := self._waiting.pop(message.token, None)):
                 done.set_result(None)
 

@@ -21,6 +21,7 @@ from engine.runtime.scheduler import Scheduler
 from engine.runtime.settings import Settings
 from engine.runtime.skill_pins import allow
 from engine.runtime.trouble import Trouble, passes
+from engine.runtime.undoing import AllowUndo, ResetUndo, Undoing, kept
 from engine.runtime.waiting import WaitingRoom, as_shown
 from state import events, journal, runs, sessions, skills, spool
 from state.database import Connection, Database
@@ -32,14 +33,6 @@ _BEGINS = ("run", "fire", "attach")
 _SHOWN = 100
 _BAD_TOLD = 20
 """Of one run, that is: files in its spool that are no orders; the rest goes unsaid."""
-
-
-class ResetUndo(msgspec.Struct, frozen=True):
-    """How to take a reset back, as the journal keeps it."""
-
-    session_id: int
-    generation_id: int
-    back_to: int
 
 
 class Orders:
@@ -81,13 +74,15 @@ class Orders:
         self._under_way = 0
         self._bad_told: dict[int, set[str]] = {}
         self._refusals = OwnRefusals(database, clock)
+        undoing = Undoing(home, database, clock, reload)
         live.on_end(self._drop_own)
         self._handlers: dict[str, Callable[[spool.Order], Awaitable[None]]] = {
             "run": self._run,
             "fire": self._fire,
             "attach": self._attach,
             "reset": self._reset,
-            "undo": self._undo,
+            "undo": undoing.undo,
+            "edited": undoing.note_edit,
             "stop": self._stop,
             "interrupt": self._interrupt,
             "decide": self._decide,
@@ -234,7 +229,7 @@ class Orders:
 
     async def _fire(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=FireJob)
-        self._live.launch(await self._gate.ask(await self._scheduler.fire(wanted.job), order))
+        self._live.launch(await self._gate.ask(await self._scheduler.fire(wanted.job, wanted.seen_run_id), order))
 
     async def _attach(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=Attach)
@@ -260,26 +255,11 @@ class Orders:
             new = next_generation(tx, self._home, session.id, "operator_reset", wanted.note or None, now_ms)
             undo = ResetUndo(session.id, new.id, session.generation_id)
             subject = f"session {session.id}"
-            journal.add(tx, now_ms, "reset", subject, msgspec.json.encode(undo).decode())
+            journal.add(tx, now_ms, "reset", subject, kept(undo), order.made_by)
             text = f"session {session.id} reset  generation {new.number} starts at its next run"
             events.add(tx, now_ms, "reset", text + (f"  ({wanted.note})" if wanted.note else ""), session_id=session.id)
             spool.store_answer(tx, order, now_ms, True, {"session": session.id, "generation": new.number})
         self._holding.let_go_idle(session.generation_id)
-
-    async def _undo(self, order: spool.Order) -> None:
-        now_ms = self._clock.now_ms()
-        with self._database.transaction() as tx:
-            entry = journal.last_undoable(tx)
-            if entry is None or entry.undo is None:
-                raise Refused("there is nothing to undo")
-            undo = msgspec.json.decode(entry.undo, type=ResetUndo)
-            if runs.used(tx, undo.generation_id):
-                raise Refused(f"{entry.subject} cannot go back: a run has used its new generation")
-            sessions.undo_generation(tx, undo.generation_id, undo.back_to, now_ms)
-            journal.mark_undone(tx, entry.id, now_ms)
-            text = f"{entry.subject}: reset undone, generation {sessions.generation(tx, undo.back_to).number} goes on"
-            events.add(tx, now_ms, "undo", text, session_id=undo.session_id)
-            spool.store_answer(tx, order, now_ms, True, {"undone": f"{entry.verb} of {entry.subject}"})
 
     async def _stop(self, order: spool.Order) -> None:
         wanted = msgspec.json.decode(order.body, type=StopRun)
@@ -320,6 +300,8 @@ class Orders:
         now_ms = self._clock.now_ms()
         pin = await asyncio.to_thread(allow, wanted, now_ms)
         with self._database.transaction() as tx:
+            undo = AllowUndo(pin.name, pin.path, pin.sha256, skills.pin_of(tx, pin.name, pin.path))
+            journal.add(tx, now_ms, "allow", f"skill {pin.name}", kept(undo), order.made_by)
             skills.pin(tx, pin)
             events.add(tx, now_ms, "skill", f"skill {pin.name} is allowed as it is now")
             spool.store_answer(tx, order, now_ms, True, {"skill": pin.name})

@@ -14,7 +14,7 @@ from engine.schedule.calendar import Trigger
 from engine.schedule.slots import DueSlot, due_slots
 from state import events, runs, slots
 from state.database import Database
-from state.errors import NotFound, NotWritten, QuarterdeckError
+from state.errors import NotFound, NotWritten, QuarterdeckError, Refused
 
 LONGEST_NAP_S = 30.0
 """The wall clock may be set or the machine suspended: look again at least this often."""
@@ -56,11 +56,18 @@ class Scheduler:
             next_ms = min(next_ms, await self._look_at(name, job, config))
         return next_ms
 
-    async def fire(self, name: str) -> RunRequest:
-        """The request of a job that the operator wants now, beside its schedule."""
+    async def fire(self, name: str, seen_run_id: int | None = None) -> RunRequest:
+        """The request of a job that the operator wants now, beside its schedule. Raises NotFound, and Refused when it
+        has been started since the operator looked."""
         job = self._settings.config.job.get(name)
         if job is None:
             raise NotFound(f"there is no job '{name}'", "see: qd cron list")
+        if seen_run_id is not None:
+            since = runs.newest_of_job(self._database.connection, name)
+            if since is not None and since > seen_run_id:
+                raise Refused(
+                    f"job {name} has been started meanwhile: run {since}", "press it again to run it once more"
+                )
         return request_of(name, job, None)
 
     async def _look_at(self, name: str, job: Job, config: Config) -> int:
@@ -73,11 +80,19 @@ class Scheduler:
             last_ms=slots.last_due_ms(self._database.connection, name, now_ms),
             now_ms=now_ms,
             enabled=job.enabled,
-            running=any(run.job == name for run in runs.unfinished(self._database.connection)),
+            before=self._before(name),
         )
         for due_ms in self._note(name, plan.slots):
             await self._start(name, job, due_ms)
         return plan.next_ms
+
+    def _before(self, name: str) -> str:
+        """What a run of the job that is not over yet is doing."""
+        found = [run for run in runs.unfinished(self._database.connection) if run.job == name]
+        if not found:
+            return ""
+        waits_for = next((run.waits_for for run in found if run.state == "waiting"), None)
+        return f"waits for {WAITING_WORDS[waits_for]}" if waits_for is not None else "was still going"
 
     def _anchor(self, name: str, job: Job, due: Trigger, now_ms: int) -> int:
         """Since when the job is declared as it is now: a new, edited or re-enabled one never looks back."""

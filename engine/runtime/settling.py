@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.adapters.registry import adapter, is_free
+from engine.admission.words import many
 from engine.contract.launch import AdapterResult, RunUsage
 from engine.contract.outcome import EndRecord, Stop
 from engine.contract.verdict import Estimate
@@ -38,6 +39,7 @@ def settle(
     trouble = _note_changes(tx, run, changes, now_ms)
     claims.release(tx, run.id, now_ms)
     withdraw_all(tx, run.id, now_ms)
+    said = ((result.text if result else "") or why).strip()
     runs.settle(
         tx,
         run.id,
@@ -45,7 +47,8 @@ def settle(
         why="; ".join(filter(None, (why, trouble))),
         exit_code=end.exit_code,
         signal=end.signal,
-        summary=((result.text if result else "") or why).strip().partition("\n")[0][:200],
+        # An answer begins with what matters; a program ends with it.
+        summary=(said.rpartition("\n")[2] if run.adapter == "command" else said.partition("\n")[0])[:200],
         ended_ms=now_ms,
     )
     runs.update(tx, run.id, {"end_record": msgspec.json.encode(end).decode()})
@@ -55,7 +58,8 @@ def settle(
         slots.update(tx, run.job, run.slot_due_ms, _SLOT_STATES.get(outcome, "failed"), run.id, why or None)
     if run.session_id is not None:
         sessions.touch(tx, run.session_id, now_ms)
-    said = f"{run.agent} {outcome.replace('_', ' ')}  {booked.used_tokens:,} tokens" + (f"  {why}" if why else "")
+    parts = (f"{run.agent} {outcome.replace('_', ' ')}", many(used.tokens, "token") if used.tokens else "", why)
+    said = "  ".join(filter(None, parts))
     events.add(tx, now_ms, outcome, said, run_id=run.id, session_id=run.session_id, job=run.job)
 
 

@@ -105,6 +105,8 @@ class WaitingRoom:
     async def _ask_again(self, run: runs.Run) -> None:
         try:
             request = msgspec.json.decode(run.request or "", type=RunRequest)
+            if request.job is not None and request.job not in self._settings.config.job:
+                raise Refused(f"its job {request.job} has been removed")  # without it, it would be another run
             self._live.launch(await self._gate.ask(request, run_id=run.id))
         except NotWritten:
             raise

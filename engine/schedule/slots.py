@@ -28,11 +28,14 @@ class Plan(Struct, frozen=True):
     next_ms: int
 
 
-def due_slots(due: Trigger, *, anchor_ms: int, last_ms: int | None, now_ms: int, enabled: bool, running: bool) -> Plan:
+def due_slots(
+    due: Trigger, *, anchor_ms: int, last_ms: int | None, now_ms: int, enabled: bool, before: str = ""
+) -> Plan:
     """Decide on every due time after `last_ms` (else the anchor) up to now.
 
     After downtime the newest one is started if it is recent enough, the others are noted as missed; a new or edited job
-    never looks back past its anchor; a job that still runs is not started twice.
+    never looks back past its anchor; a job of which a run is open is not started again: `before` says what that one is
+    doing, and is empty when there is none.
     """
     after_ms = max(anchor_ms, last_ms if last_ms is not None else anchor_ms)
     found, next_ms, unlisted = _newest(due, anchor_ms, after_ms, now_ms)
@@ -43,8 +46,8 @@ def due_slots(due: Trigger, *, anchor_ms: int, last_ms: int | None, now_ms: int,
             slots.append(DueSlot(due_ms, "paused", "the job is paused"))
         elif not newest or now_ms - due_ms > CATCH_UP_WINDOW_MS:
             slots.append(DueSlot(due_ms, "missed", "no engine ran at that time"))
-        elif running:
-            slots.append(DueSlot(due_ms, "overlap", "the run before it was still going"))
+        elif before:
+            slots.append(DueSlot(due_ms, "overlap", f"the run before it {before}"))
         else:
             slots.append(DueSlot(due_ms, "start", "" if now_ms - due_ms <= ON_TIME_MS else "caught up"))
     if unlisted:

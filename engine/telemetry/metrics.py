@@ -20,6 +20,8 @@ BLOCK_MS = 5 * HOUR_MS
 NEAR_MIN = 60
 """How long the present pace is taken to go on."""
 PACE_HALF_LIFE_MIN, MEAN_HALF_LIFE_MIN = 60.0, 2 * 24 * 60.0
+LASTING_MIN, FADED_MIN = 10, 20
+"""Minutes that count in full for a burn that lasts, and those from which on they do not count: a quarter of an hour."""
 TREND_STEP = 0.05
 TREND_LEAST = 4
 
@@ -51,6 +53,21 @@ def ewma_per_minute(minutes: Sequence[int], half_life_min: float = 5.0, elapsed_
     return spent / max(1.0, weight)
 
 
+def lasting_per_minute(minutes: Sequence[int], elapsed_share: float = 1.0) -> float:
+    """Tokens per minute of a burn that lasts: those of the last quarter of an hour without the largest of its minutes.
+
+    One burst is no burn: alone it gives 0. The last element is the current minute, of which `elapsed_share` has passed;
+    what is older than ten minutes counts less and less, from twenty on not at all, so that nothing jumps when it
+    leaves. Minutes that are not given were idle. A steady rate is found exactly; more in any minute never gives less.
+    """
+    weights = [min(1.0, (FADED_MIN - age) / (FADED_MIN - LASTING_MIN)) for age in range(FADED_MIN)]
+    spent = [weight * tokens for weight, tokens in zip(weights, reversed(minutes), strict=False)]
+    if not spent:
+        return 0.0
+    known = sum(weights) - 1 + min(1.0, max(0.0, elapsed_share))
+    return max(0.0, sum(spent) - max(spent)) / (known - 1)
+
+
 class Hour(Struct, frozen=True):
     """What was spent in one clock hour, or in as much of it as has passed."""
 
@@ -64,15 +81,20 @@ class Course(Struct, frozen=True):
     """How spending goes: what a projection rests on. The same for every budget that counts the same usage."""
 
     pace: float
-    """Tokens per minute of late: what is an hour old weighs half."""
+    """Tokens per minute of late: what is an hour old weighs half, or those of a burn that lasts, if they are more."""
     mean: float
     """Tokens per minute over days: what is two days old weighs half."""
     spread: float
     """Standard deviation of the tokens of an hour, idle ones included."""
+    error: float = 0.0
+    """Standard error of the mean, in tokens of an hour: large where few hours are known."""
+    fresh: float = 0.0
+    """As much of the pace as only the last quarter of an hour speaks for: it may be over as soon as it came."""
 
 
-def course(hours: Sequence[Hour], now_ms: int) -> Course:
-    """What these hours, idle ones included, say at `now_ms`, at which the last of them ends.
+def course(hours: Sequence[Hour], now_ms: int, lasting: float = 0.0) -> Course:
+    """What these hours, idle ones included, say at `now_ms`, at which the last of them ends; `lasting` is what
+    `lasting_per_minute` says of its last minutes.
 
     Weights halve with age, every hour for the pace and every two days for the rest, instead of being cut off at an
     age: so nothing jumps when the clock hour turns, or when a burst becomes an hour or a day old.
@@ -81,7 +103,8 @@ def course(hours: Sequence[Hour], now_ms: int) -> Course:
     weights = _weights(hours, now_ms, MEAN_HALF_LIFE_MIN)
     mean, _ = _weighted([hour.tokens / hour.minutes for hour in hours], weights)
     _, spread = _weighted([float(hour.tokens) for hour in hours], weights)
-    return Course(pace, mean, spread)
+    error = spread * math.sqrt(sum(weight * weight for weight in weights)) / (sum(weights) or 1.0)
+    return Course(max(pace, lasting), mean, spread, error, max(0.0, lasting - pace))
 
 
 def _weights(hours: Sequence[Hour], now_ms: int, half_life_min: float) -> list[float]:
@@ -117,13 +140,15 @@ def project(spent: int, now_ms: int, window_end_ms: int, going: Course, limit: i
     """Tokens at the end of a budget window: the pace goes on for an hour, after that it is the mean.
 
     The band is one standard deviation to either side, past hours taken as independent of each other: it grows with the
-    root of the hours that are left. No figure falls when more time is left, so a longer window over the same usage
-    never projects less than a shorter one in it.
+    root of the hours that are left, and with each of them by as much as the mean may be wrong. Below it is wider by a
+    burn that is fresh. No figure falls when more time is left, so a longer window over the same usage never projects
+    less than a shorter one in it.
     """
     left_min = max(0, window_end_ms - now_ms) / MINUTE_MS
     near_min = min(NEAR_MIN, left_min)
     near, whole = going.pace * near_min, going.pace * near_min + going.mean * (left_min - near_min)
-    below = max(0.0, near - _deviation(going, near_min), whole - _deviation(going, left_min))
+    fresh = going.fresh * near_min
+    below = max(0.0, near - fresh - _deviation(going, near_min), whole - fresh - _deviation(going, left_min))
     near_ms = min(window_end_ms, now_ms + NEAR_MIN * MINUTE_MS)
     out_ms = None if limit is None else runs_out_at(limit, spent, now_ms, near_ms, going.pace)
     if limit is not None and out_ms is None and near_ms < window_end_ms:
@@ -137,7 +162,8 @@ def project(spent: int, now_ms: int, window_end_ms: int, going: Course, limit: i
 
 
 def _deviation(going: Course, minutes: float) -> float:
-    return going.spread * math.sqrt(minutes / 60)
+    hours = minutes / 60
+    return math.hypot(going.spread * math.sqrt(hours), going.error * hours)
 
 
 def runs_out_at(limit: int, spent: int, now_ms: int, window_end_ms: int, rate_per_min: float) -> int | None:

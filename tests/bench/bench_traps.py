@@ -1,6 +1,7 @@
 """Does `qd usage` fall into any known trap, and which other counters do? One table, all on the same generated logs.
 
-`make bench ARGS="-k traps"` prints it; `python -m tests.bench.bench_traps --markdown` writes the table into README.md.
+`make bench ARGS="-k traps"` prints it; `python -m tests.bench.bench_traps --markdown` writes it into
+docs/traps.md, and its sum into README.md.
 Only our own column is asserted. A peer that is not installed (see `peers`) is no column.
 """
 
@@ -193,8 +194,8 @@ python3 -m venv "$QD_PEERS" && "$QD_PEERS/bin/pip" install agentsview claude-mon
 The truth is in tokens: uncached input, cache reads, cache writes and output, reasoning included, each token once.
 `=` is exact in all four; `(=)` has the right sum, but puts some of it under the wrong head, at another price; a
 percentage is the error of the sum; `-` means that this counter does not read this client. The rows named clean are
-ordinary logs without a trap. Several traps are rare: the share of exact rows is no share of exact users. The table
-itself is in the README.
+ordinary logs without a trap. Several traps are rare: the share of exact rows is no share of exact users. Below the
+table stands what happens in each.
 """
 
 
@@ -202,7 +203,7 @@ def page(rows: Sequence[Row], peers: Sequence[Peer]) -> str:
     """All of docs/traps.md."""
     whys = [f"- {CLIENTS[row.trap.source]}, `{row.trap.name}`: {row.trap.why}." for row in rows]
     said = [f"- {remark}" for remark in remarks(rows, peers)]
-    parts = [LEGEND]
+    parts = [LEGEND, table(rows, peers) + "\n"]
     if said:
         parts += ["## Off on an ordinary log, or without an answer\n", "\n".join(said) + "\n"]
     return "\n".join([*parts, "## What happens in each\n", "\n".join(whys) + "\n"])
@@ -210,20 +211,13 @@ def page(rows: Sequence[Row], peers: Sequence[Peer]) -> str:
 
 README_TEXT = """\
 {exact} of {logs} generated logs with a known answer, one for each known way in which they mislead, are counted exactly,
-response by response, and the best other counter tried counts {best} exactly. What each trap is, and how to read this:
+response by response; the best of the other counters tried ({names}) counts {best} exactly. Trap by trap:
 [docs/traps.md](docs/traps.md).
-
-<details>
-<summary>Trap by trap, beside {names}</summary>
-
-{table}
-
-</details>
 """
 
 
 def readme(text: str, rows: Sequence[Row], peers: Sequence[Peer]) -> str:
-    """The README with a new table between its marks."""
+    """The README with new figures between its marks."""
     columns = [*zip(*(row.peers for row in rows), strict=True)]
     exact = [sum(map(_is_exact, rows, column)) for column in columns]
     said = README_TEXT.format(
@@ -231,14 +225,13 @@ def readme(text: str, rows: Sequence[Row], peers: Sequence[Peer]) -> str:
         logs=len(rows),
         best=max(exact),
         names=", ".join(f"{peer.name} {peer.version()}" for peer in peers),
-        table=table(rows, peers),
     )
     before, after = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
     return f"{before}{MARKS[0]}\n{said}{MARKS[1]}{after}"
 
 
 def main() -> int:
-    """Print the table, or write it into the README, and the page that explains it."""
+    """Print the table, or write the page that has and explains it, and its sum into the README."""
     parser = argparse.ArgumentParser(description="Who falls into which trap?")
     parser.add_argument(
         "--markdown", action="store_true", help="write README.md and docs/traps.md instead; needs peers"

@@ -17,13 +17,15 @@ def test_an_empty_home_opens_on_four_panes_that_say_what_they_are_and_how_to_fil
     screen = console.wait_for("engine up", "No sessions yet", "No jobs yet", "No budgets yet", "skills found")
     for title in ("1 Sessions", "2 Cron jobs", "3 Token budgets", "4 Skill sets"):
         assert title in screen
-    assert "press s" in screen.lower()
+    assert "s spawns one" in screen
 
 
 def test_the_sessions_of_this_machine_are_there_and_a_line_in_a_live_log_changes_the_cell(desk, open_console):
     desk.install_recordings()
-    console = open_console()
-    console.wait_for("hello [[say:json]]", "12.0k", "13.4k", "24.1k", "24.2k")
+    console = open_console((200, 40))
+    console.wait_for("hello [[say:json]]")
+    console.keys("z")  # at its full size the pane tells the sums
+    console.wait_for("12.0k", "13.4k", "24.1k", "24.2k")
     log = desk.home / CLAUDE_LOG
     row = next(json.loads(line) for line in log.read_text().splitlines() if '"assistant"' in line)
     row["uuid"] = "new"
@@ -51,7 +53,7 @@ def test_help_lists_the_keys(open_console):
     console = open_console()
     console.wait_for("engine up")
     console.keys("?")
-    console.wait_for("spawn", "fresh", "filter")
+    console.wait_for("Here, now", "spawn", "filter")
     console.keys("Escape")
     console.wait_for("1 Sessions")
 
@@ -141,7 +143,7 @@ def test_a_run_over_a_budget_waits_for_my_word_and_starts_when_it_is_given(desk,
     console.type("README.md")
     console.wait_for("must pass first: budget", "ctrl+s asks: it waits for your word")
     console.keys("C-s")
-    console.wait_for("1 needs me", "waits for your word: press i")
+    console.wait_for("1 needs me", "waits for your word: i answers")
     console.keys("i")
     console.wait_for("look at the pump", "approving raises it by", "sha256")
     console.keys("y")
@@ -223,10 +225,11 @@ def test_a_session_is_started_afresh_and_taken_back(desk, open_console):
     console.keys("r")
     console.wait_for("generation 2")
     console.type("too chatty")
-    confirmed(console, "session 1 reset")
+    confirmed(console, "begins afresh")
     assert [g["number"] for g in desk.json("session", "show", session)["generations"]] == [1, 2]
+    console.wait_for("u undo")
     console.keys("u")
-    console.wait_for("reset undone")
+    console.wait_for("undone: reset")
 
 
 def test_killing_the_console_leaves_engine_and_run_alive_and_a_new_one_shows_both(desk, open_console, wait_until):
@@ -305,7 +308,7 @@ def test_while_no_engine_can_be_had_the_overview_says_why_and_it_goes_on_when_on
     database.rename(aside)
     database.mkdir()
     os.kill(first, signal.SIGKILL)
-    console.wait_for("engine none", "so this console can only look; trying again: the engine did not start")
+    console.wait_for("engine none", "no engine: the engine did not start")
     database.rmdir()
     aside.rename(database)
     screen = console.wait_for("engine up")

@@ -236,3 +236,15 @@ def test_who_does_not_wait_for_a_live_run_is_told_how_to_end_it(bench, shown, wa
     assert (code, said) == (130, "qd: run 1 goes on; end it with: qd run stop 1\n")
     (bench.workspace / "go").touch()
     wait_until(lambda: shown(1)["outcome"], "it goes on")
+
+
+def test_a_job_whose_run_waits_for_the_operator_says_so_at_every_due_time(bench, wait_until):
+    job = '[job.tick]\nevery = "1s"\nagent = "digest"\ninject = ["README.md"]\n'
+    bench.configure(f'{TOO_SMALL.format("ask")}{job}workspace = "{bench.workspace}"\n')
+
+    def reasons():
+        (found,) = bench.json("cron", "list")["jobs"]
+        return {slot["reason"] for slot in found["slots"] if slot["state"] == "overlap"}
+
+    bench.json(*SPAWN[:3], "--detach", *SPAWN[3:])  # there is an engine from now on
+    assert wait_until(reasons, "it was due again") == {"the run before it waits for your word"}

@@ -32,14 +32,14 @@ def latest(desk):
 
 
 @pytest.mark.parametrize("size", [(120, 34), (80, 24)])
-def test_an_answer_is_there_while_it_is_written_and_escape_has_it_leave_its_turn(
+def test_an_answer_is_there_while_it_is_written_and_ctrl_c_has_it_leave_its_turn(
     talked, open_console, wait_until, size
 ):
     console = talk(open_console, size)
     say(console, "more [[hang:mid]][[say:one two three four five six seven eight nine ten eleven twelve]]")
     console.wait_for("admitted: ", "tokens likely", "  one two", "running ", "tokens so far")
     assert "twelve" not in console.screen().rpartition("twelve]]")[2]
-    console.keys("Escape")
+    console.keys("C-c")
     console.wait_for("is asked to leave its turn")
     wait_until(lambda: latest(talked)["outcome"], "the turn is over")
     assert latest(talked)["outcome"] == "cancelled"
@@ -78,7 +78,7 @@ def test_the_page_of_a_live_run_shows_what_it_says_and_then_how_it_was_held(talk
     console.keys("Home", "Enter")
     console.wait_for("output", "as it comes", "  one two")
     talked.json("run", "stop", str(made["run"]))
-    console.wait_for("ended", "sandbox", "cancelled")
+    console.wait_for("held by", "sandbox", "cancelled")
 
 
 def test_a_line_is_judged_while_it_is_typed_and_a_refusal_says_what_to_do(talked, open_console):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from state import ledger
+from state import counted, ledger
 
 ANY = ledger.Filter()
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -61,6 +61,21 @@ def test_the_hours_in_which_a_budget_was_busy(house):
     assert ledger.busy_hours(house.connection, "b", ANY, hour) == expected
     assert ledger.busy_hours(house.connection, "b", ledger.Filter(agent="x"), hour) == [hour + 2 * HOUR_MS]
     assert ledger.busy_hours(house.connection, "other", ledger.Filter(source="claude_code"), hour) == []
+
+
+def test_what_was_used_in_each_of_the_last_minutes(house):
+    seen, ours = house.generation(), house.next_generation(house.session())
+    for number, (generation, minutes) in enumerate(((seen, 3), (seen, 1), (ours, 1), (seen, 0))):
+        at_ms = NOW_MS - minutes * 60_000
+        house.book(house.row(generation, f"{number}", (10**number, 0, 0, 0), at_ms=at_ms, cost_microusd=7))
+    house.book(house.row(seen, "later", (9, 0, 0, 0), at_ms=NOW_MS + 60_000))
+
+    def spent(scope, unit, minutes):
+        return counted.spent_by_minute(house.connection, scope, unit, NOW_MS, minutes)
+
+    assert spent(ANY, "tokens", 3) == [0, 110, 1000]
+    assert spent(ANY, "microusd", 4) == [7, 0, 14, 7]
+    assert spent(ledger.Filter(agent="nobody"), "tokens", 2) == [0, 0]
 
 
 @pytest.mark.parametrize("pause_hours", [5, 100, None])

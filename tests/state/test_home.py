@@ -1,6 +1,7 @@
 """Where is the state kept, and is a place refused that others could write?"""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def test_it_is_always_absolute(flag, environ):
     home = find_home(flag, environ)
     assert home.config.is_absolute()
     assert home.state.is_absolute()
+
+
+@pytest.mark.parametrize("said", ["", "relative"])
+def test_a_home_that_is_none_is_the_one_that_the_system_lists(said):
+    listed = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert find_home(None, {"HOME": said}).config == listed / ".config" / "quarterdeck"
 
 
 def test_tilde():

@@ -271,6 +271,21 @@ def test_observed_usage_is_overrun(house):
     assert [book(house, one) for one in BOTH] == [(0, 0, 10), (0, 0, 7)]
     assert [ledger.book(house.connection, one).unpriced for one in BOTH] == [0, 1]
     assert book(house, line(window=TOMORROW)) == (0, 0, 100)
+    assert ledger.book(house.connection, line()).observed == 10
+
+
+def test_what_is_observed_is_told_apart_from_what_runs_used_beyond_their_hold(house, generation):
+    run = reserve(house, 40)
+    older = house.run()
+    ours(house, generation, older, 9)
+    house.book(house.row(house.generation(), "seen", (7, 0, 0, 0), at_ms=NOW_MS))
+    for used, drawn, overrun in ((30, 30, 16), (25, 55, 31)):
+        ours(house, generation, run, used, key=f"r{used}")
+        now = ledger.book(house.connection, line())
+        assert (now.held, now.drawn, now.overrun, now.observed) == (40, min(40, drawn), overrun, 16)
+    settle(house, run, 55, line())
+    now = ledger.book(house.connection, line())
+    assert (now.held, now.drawn, now.committed, now.overrun, now.observed) == (0, 0, 55, 16, 16)
 
 
 def test_a_budget_whose_window_was_edited_loses_no_run(house, generation):

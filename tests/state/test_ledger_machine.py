@@ -57,7 +57,11 @@ FAULTS = {
         "for line in [one for one in open_lines if one not in lacking]:",
     ),
     "usage beyond the hold is counted twice": (ledger, "counted = min(amount, _beyond(part, used))", "counted = 0"),
-    "usage beyond the hold takes no room": (ledger, "overrun=overrun + beyond + (", "overrun=overrun + ("),
+    "usage beyond the hold takes no room": (
+        ledger,
+        "overrun=overrun + beyond + observed",
+        "overrun=overrun + observed",
+    ),
     "all that was used is committed": (
         ledger,
         "min(amount, _room(tx, part, line, _beyond(part, so_far)))",

@@ -33,7 +33,7 @@ class Trap(NamedTuple):
     """One trap."""
 
     name: str
-    """The short name of the pitfall, as in the table of the README: `stream_dup`."""
+    """The short name of the pitfall, as in the table of docs/traps.md: `stream_dup`."""
     source: str
     """`claude_code`, `codex`, `openclaw`, `gemini` or `opencode`."""
     why: str

@@ -226,7 +226,7 @@ def shown(app):
 @pytest.fixture
 def drive():
     """Runs a scenario against a console: `drive(home, scenario, size)`; the feed is real, the engine is not there."""
-    from tui.app import Console
+    from tui.console.app import Console
     from tui.theme import DARK
 
     def run(home, scenario, size=(120, 34), can_order=True, theme=DARK):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tui.attach import odd_end
+from tui.terminal.attach import odd_end
 
 END = {"outcome": "succeeded", "exit_code": 0, "signal": None, "started_ms": 0, "ended_ms": 0, "duration_s": 60.0}
 

@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 
-from tui.away import deaf_to_keys, keys_blocked
+from tui.terminal.away import deaf_to_keys, keys_blocked
 
 
 def test_a_key_meant_for_another_program_does_not_end_us():

@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.config.load import parse
-from engine.runtime.boards import budget_board, subscription_board
+from engine.runtime.boards import budget_board, subscription_board, worst
 from engine.runtime.settings import CHECKS
+from state import ledger
 from tests.tui.conftest import World
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -32,26 +33,54 @@ def test_without_usage_there_is_no_projection(world, board):
     assert board(budget("b"))[0].projection is None
 
 
-@pytest.mark.parametrize(
-    ("ago_min", "known"), [(1, False), (5 * 60 + 50, False), (6 * 60 + 10, True), (20 * 1440, True)]
-)
-def test_nothing_is_projected_before_six_hours_after_the_first_usage(world, board, ago_min, known):
+@pytest.mark.parametrize("ago_min", [0, 1, 5 * 60 + 50, 12 * 1440])
+def test_from_the_first_usage_on_an_end_is_projected(world, board, ago_min):
     _, generation = world.session("new", at_ms=NOW_MS)
     world.spend(generation, 130, key="first", at_ms=NOW_MS - ago_min * MIN)
-    world.spend(generation, 260, key="last", at_ms=NOW_MS)
     for row in board("".join(budget(kind, window=kind) for kind in ("hour", "day", "week", "month"))):
-        assert (row.projection is not None) == known
+        assert row.projection is not None
+        assert row.spent <= row.projection.low <= row.projection.likely <= row.projection.high
 
 
-def test_it_is_the_first_usage_of_the_budgets_own_scope_that_counts(world, board):
+def test_what_was_used_so_long_ago_that_no_hour_counts_any_more_is_still_spent(world, board):
+    _, generation = world.session("old", at_ms=NOW_MS)
+    world.spend(generation, 130, at_ms=NOW_MS - 17 * DAY)
+    (row,) = board(budget("b"))
+    assert (row.spent, row.projection.likely, row.projection.runs_out_ms) == (130, 130, None)
+
+
+def test_a_burn_that_lasts_says_when_it_runs_out_long_before_six_hours(world, board):
+    """Twenty minutes of 1.46M a minute, 65.3M of 80M spent: ten minutes are left."""
+    _, generation = world.session("hot", at_ms=NOW_MS)
+    world.spend(generation, 36_100_000, key="before", at_ms=NOW_MS - 11 * HOUR)
+    for minute in range(20):
+        world.spend(generation, 1_460_000, key=f"m{minute}", at_ms=NOW_MS - minute * MIN)
+    (row,) = board(budget("b", "day", 80_000_000), NOW_MS + MIN - 1)
+    assert row.spent == 65_300_000
+    left_min = (row.projection.runs_out_ms - NOW_MS) / MIN
+    assert left_min == pytest.approx((80.0 - 65.3) / 1.46, abs=1)
+    assert row.projection.low < row.projection.likely
+
+
+def test_one_burst_in_a_new_home_is_no_burn(world, board):
+    _, generation = world.session("first", at_ms=NOW_MS)
+    world.spend(generation, 60_000, at_ms=NOW_MS)
+    day, month = board(budget("d", "day", 200_000) + budget("m", "month", 3_000_000))
+    assert day.projection.runs_out_ms is None
+    assert day.projection.likely < 130_000
+    assert month.projection.runs_out_ms is None
+
+
+def test_a_scope_that_nobody_used_has_no_projection(world, board):
     _, ours = world.session("ours", agent="coder", at_ms=NOW_MS)
     _, seen = world.session("seen", at_ms=NOW_MS)
     world.spend(seen, 6000, key="a", at_ms=NOW_MS - 12 * HOUR)
     world.spend(ours, 60, key="b", at_ms=NOW_MS - 2 * HOUR, source="quarterdeck")
     agent = '[agent.coder]\nadapter = "command"\nargv = ["true"]\n'
     coder, everything = board(agent + budget("coder", agent="coder") + budget("all"))
-    assert coder.projection is None
-    assert everything.projection is not None
+    nobody = board('[agent.idle]\nadapter = "digest"\n' + budget("idle", agent="idle"))
+    assert nobody[0].projection is None
+    assert coder.projection.likely < everything.projection.likely
 
 
 def test_a_month_goes_on_as_the_last_days_did(world, board):
@@ -76,14 +105,15 @@ def test_a_burst_goes_on_for_an_hour_and_is_no_month_of_bursts(world, board):
 
 
 USAGE = st.lists(
-    st.tuples(st.integers(0, 40 * 60), st.sampled_from([1, 130, 9000, 400_000])), min_size=1, max_size=5, unique=True
+    st.tuples(st.integers(20, 40 * 60), st.sampled_from([1, 130, 9000, 400_000])), min_size=1, max_size=5, unique=True
 )
 
 
 @given(usage=USAGE, until_hour=st.integers(0, 10))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_nobody_spends_in_does_not_jump_and_a_week_holds_its_days(tmp_path_factory, usage, until_hour):
-    """At :59 and at :01, with usage at any minute before: less than a tenth, whatever the window."""
+    """At :59 and at :01, with usage at any minute before but the last twenty, since a burn that lasts falls with every
+    idle one: less than a tenth, whatever the window."""
     world = World(tmp_path_factory.mktemp("home") / "home")
     _, generation = world.session("any", at_ms=NOW_MS)
     turn_ms = HOUR_MS + until_hour * HOUR
@@ -101,6 +131,61 @@ def test_what_nobody_spends_in_does_not_jump_and_a_week_holds_its_days(tmp_path_
             assert day.projection.low <= longer.projection.low
             assert day.projection.likely <= longer.projection.likely
             assert day.projection.high <= longer.projection.high
+
+
+def test_observed_usage_is_no_overrun_and_spent_held_and_free_are_the_limit(world, board):
+    _, generation = world.session("seen", at_ms=NOW_MS)
+    world.spend(generation, 300, key="seen", at_ms=NOW_MS)
+    run_id = world.run(state="running", admitted_ms=NOW_MS, told_tokens=150)
+    start_ms = NOW_MS // DAY * DAY
+    with world.open().transaction() as tx:
+        line = ledger.Line("b", "tokens", 1000, start_ms, start_ms + DAY)
+        ledger.reserve(tx, run_id, [line], {"tokens": 400}, NOW_MS)
+    (row,) = board(budget("b", "day", 1000))
+    assert (row.observed, row.overrun, row.live, row.held) == (300, 0, 150, 250)
+    assert (row.spent, row.free, row.level) == (450, 300, "ok")
+    assert row.spent + row.held + row.free == row.most
+    world.sql("UPDATE runs SET told_tokens = 430 WHERE id = ?", run_id)
+    (row,) = board(budget("b", "day", 1000))
+    assert (row.observed, row.overrun, row.live, row.held) == (300, 30, 400, 0)
+
+
+def test_what_is_only_held_fills_a_budget_and_warns_of_nothing(world, board):
+    run_id = world.run(state="running", admitted_ms=NOW_MS)
+    start_ms = NOW_MS // DAY * DAY
+    with world.open().transaction() as tx:
+        line = ledger.Line("b", "tokens", 1000, start_ms, start_ms + DAY)
+        ledger.reserve(tx, run_id, [line], {"tokens": 950}, NOW_MS)
+    assert [row.word for row in board(budget("b", "day", 1000))] == ["ok"]
+    assert [row.word for row in board(budget("b", "day", 950))] == ["full"]
+    world.sql("UPDATE runs SET told_tokens = 951 WHERE id = ?", run_id)
+    assert [row.word for row in board(budget("b", "day", 1000))] == ["warn"]
+    assert [row.word for row in board(budget("b", "day", 950))] == ["over"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "unit"),
+    [((1000, 1000), "tokens"), ((1000, 300), "microusd"), ((300, 1000), "tokens"), ((301, 300), "microusd")],
+)
+def test_the_worst_limit_of_a_budget_stands_for_it(world, board, limits, unit):
+    _, generation = world.session("seen", at_ms=NOW_MS)
+    world.spend(generation, 300, at_ms=NOW_MS)
+    tokens, microusd = limits
+    both = budget("both", "day", tokens, usd="USD").replace('"USD"', f"{microusd / 1e6:f}")
+    rows = board(both + budget("each", "run", 5) + budget("other", "day"))
+    assert [(row.name, row.unit) for row in worst(rows)] == [("both", unit), ("each", "tokens"), ("other", "tokens")]
+
+
+def test_a_limit_that_is_full_is_worse_than_one_of_which_more_is_spent(world, board):
+    _, generation = world.session("seen", at_ms=NOW_MS)
+    world.spend(generation, 300, at_ms=NOW_MS)
+    run_id = world.run(state="running", admitted_ms=NOW_MS)
+    start_ms = NOW_MS // DAY * DAY
+    with world.open().transaction() as tx:
+        line = ledger.Line("both", "tokens", 1000, start_ms, start_ms + DAY)
+        ledger.reserve(tx, run_id, [line], {"tokens": 700}, NOW_MS)
+    rows = board(budget("both", "day", 1000, usd="USD").replace('"USD"', "0.000310"))
+    assert [(row.unit, row.word) for row in worst(rows)] == [("tokens", "full")]
 
 
 def test_what_is_full_runs_out_now(world, board):

@@ -8,10 +8,10 @@ from engine.config.load import parse
 from engine.runtime.settings import CHECKS
 from state import approvals, ledger
 from tests.tui.test_live_figures import line_with
+from tui.reading.views import EngineStatus
+from tui.screens.header import DayLimits, header_line
 from tui.text import amount, amount_in_full, purse
 from tui.theme import DARK, PALETTES
-from tui.views import EngineStatus
-from tui.widgets.header import header_line
 
 DAY_MS = 86_400_000
 MORE = """
@@ -93,14 +93,62 @@ def test_a_budget_has_a_row_for_each_of_its_units(filled, drive):
 
     async def scenario(pilot):
         await pilot.sees("3 Token budgets  4", "fix flaky")
-        assert line_with(pilot, " 900k ").split("│")[-1].split() == ["month", "1.7k", "#......", "900k", "-"]
-        assert line_with(pilot, " $40.00 ").split("│")[-1].split() == ["month", "$11.20", "#......", "$40.00", "-"]
+        assert line_with(pilot, " 900k ").split("│")[-1].split()[:4] == ["month", "1.7k", "#......", "900k"]
+        assert line_with(pilot, " $40.00 ").split("│")[-1].split()[:4] == ["month", "$11.20", "#......", "$40.00"]
         assert line_with(pilot, " 50.0k per run").split("│")[-1].split() == ["each", "-", "50.0k", "per", "run"]
         assert "of 60.0k tok" in pilot.shown().splitlines()[0], "the largest day budget in tokens"
         await pilot.press("3", "3")
         await pilot.sees(" ask ", " pause ", " refuse ", "each run by itself")
         pane = pilot.app.overview.panes["budgets"]
         assert len({pane.key(row) for row in pane.all_rows}) == len(pane.all_rows)
+
+    drive(filled.home, scenario)
+
+
+def test_where_there_is_little_room_a_budget_has_one_row_of_its_worst_limit(filled, drive):
+    filled.configure(MORE)
+    _, generation = filled.session("dear", at_ms=filled.now_ms)
+    filled.spend(generation, 500, key="dear", cost_microusd=11_200_000)
+
+    async def scenario(pilot):
+        await pilot.sees("3 Token budgets  4")
+        pane = pilot.app.overview.panes["budgets"]
+
+        def units():
+            return [(row.name, row.unit) for row in pane.table.rows if row.name in ("month", "small")]
+
+        folded = [("month", "microusd"), ("small", "tokens")]
+        await pilot.until(lambda: units() == folded, "each is there once")
+        assert pane.number(pane.table.rows) == 4
+        await pilot.press("3", "3")
+        await pilot.until(lambda: len(units()) == 4, "with room each limit has its own row")
+        await pilot.press("escape")
+        await pilot.until(lambda: units() == folded, "and again")
+
+    drive(filled.home, scenario, (80, 24))
+
+
+def test_the_title_names_what_is_full_and_what_is_over_once(filled, drive):
+    filled.configure(
+        '[budget.both]\nwindow = "day"\ntokens = 1000\nusd = 0.001\n[budget.ok]\nwindow = "day"\ntokens = 9999\n'
+    )
+
+    async def scenario(pilot):
+        await pilot.sees("3 Token budgets  2  over: both")
+        assert "full" not in pilot.shown().splitlines()[2]
+
+    drive(filled.home, scenario)
+
+
+def test_what_has_no_price_at_all_is_unknown_and_not_nothing(filled, drive):
+    filled.configure('[budget.usd]\nwindow = "hour"\nusd = 40\nsource = "codex"\n')
+    _, generation = filled.session("unpriced", at_ms=filled.now_ms)
+    filled.spend(generation, 500, key="u", cost_microusd=None, source="codex")
+    filled.sql("UPDATE generations SET source = 'codex' WHERE id = ?", generation)
+
+    async def scenario(pilot):
+        await pilot.sees("3 Token budgets  1")
+        await pilot.until(lambda: line_with(pilot, "$40.00").split("│")[-1].split()[:2] == ["usd", "-"], "unknown")
 
     drive(filled.home, scenario)
 
@@ -142,7 +190,7 @@ def test_responses_without_a_price_are_not_zero(filled, drive):
 @pytest.mark.parametrize(("needs", "said"), [(0, ""), (1, "1 needs me"), (2, "2 need me")])
 def test_the_header_counts_what_needs_me_and_keeps_that_longest(needs, said):
     for width in (120, 80, 40):
-        cell = header_line("host", EngineStatus("up", 0, 1), None, None, 3_600_000, width, needs)
+        cell = header_line("host", EngineStatus("up", 0, 1), None, DayLimits(), 3_600_000, width, needs)
         text = "".join(part for part, _ in cell)
         assert said in text
         assert len(text) <= width
@@ -236,7 +284,7 @@ def test_the_sheet_shows_the_books_of_both_units(filled, drive):
 
     async def scenario(pilot):
         await pilot.sees("$11.20")
-        await pilot.press("3", "enter")
+        await pilot.press("3", "E")
         await pilot.sees("Budget month", "1,700 of 900,000", "$11.20 of $40.00")
         await pilot.press("tab", "tab", "tab", "backspace", "backspace", *"50")
         await pilot.sees("$11.20 of $50.00")
@@ -250,7 +298,7 @@ def test_a_job_sheet_takes_empty_for_what_the_task_type_says(filled, drive):
     async def scenario(pilot):
         pilot.app.link.put_entry = lambda *given: written.append(given[:3])
         await pilot.sees("health-check")
-        await pilot.press("2", "enter")
+        await pilot.press("2", "E")
         await pilot.sees("Job health-check", "as the task type says", "every 10 min")
         form = pilot.app.screen.form
         form._inputs["zone"].value = "Mars/Base"

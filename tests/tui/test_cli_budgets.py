@@ -12,7 +12,7 @@ import pytest
 from engine.runtime.budget_lines import budget_lines
 from engine.runtime.lease import Lease
 from engine.runtime.settings import load_strict
-from state import approvals
+from state import approvals, ledger
 from tests.tui.test_cli_runs import run_of
 from tui.cli import budgets
 from tui.cli.dispatch import capture
@@ -43,13 +43,41 @@ def test_a_budget_has_a_projection(filled, listed):
     assert row["taken"] <= row["projection"]["low"] <= row["projection"]["likely"] <= row["projection"]["high"]
 
 
-def test_without_six_hours_of_usage_there_is_none(listed):
+def test_without_any_usage_there_is_none(filled, listed):
+    filled.configure('[budget.b]\nwindow = "day"\ntokens = 9\nagent = "nobody"\n[agent.nobody]\nadapter = "digest"\n')
     answer = listed()
     (row,) = answer.data["budgets"]
     assert row["projection"] is None
     header, line = answer.text.splitlines()[:2]
     assert header.endswith("at the end  runs out")
     assert line.split()[-2:] == ["-", "-"]
+
+
+def test_spent_held_and_free_are_told_apart_and_add_up(filled, listed):
+    run = run_of(filled)
+    config = load_strict(filled.home)
+    with filled.open().transaction() as tx:
+        lines = budget_lines(tx, "day", config.budget["day"], config, filled.now_ms)
+        ledger.reserve(tx, run, lines, {"tokens": 58_800}, filled.now_ms)
+    answer = listed()
+    (row,) = answer.data["budgets"]
+    assert [row[name] for name in ("spent", "held", "free", "taken", "most")] == [1_200, 58_800, 0, 60_000, 60_000]
+    assert [row[name] for name in ("live", "committed", "observed", "overrun")] == [0, 0, 1_200, 0]
+    header, line = answer.text.splitlines()[:2]
+    assert header.split()[3:10] == ["spent", "limit", "share", "held", "free", "observed", "overrun"]
+    assert line.split()[3:10] == ["1,200", "60,000", "2%", "58,800", "0", "1,200", "0"]
+    assert line.split()[11] == "full"
+
+
+def test_what_is_over_says_so_and_what_has_no_price_is_unknown(filled, listed):
+    filled.configure('[budget.t]\nwindow = "day"\ntokens = 9\n[budget.u]\nwindow = "day"\nusd = 9\nsource = "codex"\n')
+    filled.sql("UPDATE generations SET source = 'codex' WHERE id = 2")
+    filled.spend(2, 5, key="u", cost_microusd=None, source="codex")
+    answer = listed()
+    over, unknown = (line.split() for line in answer.text.splitlines()[1:3])
+    assert (over[3], over[5], over[11]) == ("1,205", "999%", "over")
+    assert (unknown[4], unknown[6]) == ("-", "-")
+    assert [row["level"] for row in answer.data["budgets"]] == ["full", "ok"]
 
 
 def test_subscriptions_stand_beside_the_budgets(filled, listed):
@@ -108,7 +136,7 @@ def test_a_budget_of_any_kind_is_declared_by_a_verb(world):
         "action": "pause",
     }
     assert [(row["unit"], row["limit"]) for row in data["budgets"]] == [("tokens", 1_500_000), ("microusd", 2_500_000)]
-    assert "0 of 1,500,000 tokens and $0.00 of $2.50 taken in five hours, task type chat" in text
+    assert "0 of 1,500,000 tokens and $0.00 of $2.50 spent in five hours, task type chat" in text
 
 
 def test_a_new_budget_needs_a_window_and_a_limit(world):
@@ -154,7 +182,7 @@ def test_what_was_granted_stands_beside_the_limit(filled, monkeypatch):
     assert narrow.splitlines()[1].split()[2:5] == ["1.2k", "60.0k", "321"]
     text = said(filled, "budget", "set", "day", "--tokens", "50k")[1]
     assert re.fullmatch(
-        r"Budget day: 1,200 of 50,000 tokens taken today, and 321 tokens granted beyond that until [^,]+, all\.", text
+        r"Budget day: 1,200 of 50,000 tokens spent today, and 321 tokens granted beyond that until [^,]+, all\.", text
     )
 
 
@@ -175,7 +203,7 @@ def test_money_that_is_compared_does_not_round_until_it_contradicts(filled, monk
     filled.close()
     said(filled, "budget", "set", "day", "--usd", "0.05")
     text = said(filled, "budget", "set", "day", "--usd", "0.05")[1]
-    assert "$0.0465 of $0.0500 taken today" in text
+    assert "$0.0465 of $0.0500 spent today" in text
     for short in (False, True):
         monkeypatch.setattr(budgets, "page", lambda short=short: Page(80, short))
         row = said(filled, "budget", "list")[1].splitlines()[2]

@@ -21,11 +21,11 @@ from tui.cli.run_list import row_of
 from tui.cli.run_text import run_words
 from tui.cli.run_view import kept_in_folder, run_view
 from tui.cli.verb import Page
-from tui.reading import Reading
-from tui.run_words import answers_words
+from tui.reading.details import run_detail
+from tui.reading.run_words import answers_words
+from tui.reading.snapshot import Reading
 from tui.screens.run_gate import gate_lines
 from tui.text import plural
-from tui.views import run_detail
 
 STRAYED = Changes(True, "", 1, 0, ("stray.md",), 1)
 
@@ -52,6 +52,11 @@ def test_a_run_that_succeeded_says_its_warnings_its_answer_and_one_line(world):
         "it is done",
         f"run {number}  coder  succeeded in 3.1 s  1,000 tokens  $0.06; qd run show {number}",
     ]
+
+
+def test_what_told_of_no_use_says_that_it_is_unknown(world):
+    number = run_of(world, end_record=end(), started_ms=1)
+    assert "  tokens unknown; qd run show" in ended_words(view_of(world, number, text="done"))
 
 
 def test_a_refusal_says_what_failed_what_helps_and_how_many_passed(world):

@@ -3,6 +3,7 @@
 import pytest
 from textual import events
 
+from tests.tui.conftest import CONFIG
 from tui.screens.confirm import Confirm
 
 LATER, SOON = 0.4, 0.01
@@ -79,3 +80,37 @@ def test_what_will_happen_is_never_cut(filled, drive):
         await pilot.sees("Really?", "the end of it", "x!")
 
     drive(filled.home, scenario, (60, 24))
+
+
+@pytest.mark.parametrize(
+    ("keys", "ask", "says", "steps", "done"),
+    [
+        ("y", "", "y do it", [LATER, "enter", LATER, "escape"], []),
+        ("y", "", "y do it", [LATER, "y"], [""]),
+        ("y", "", "y do it", ["y"], []),
+        ("y", "", "y do it", [LATER, "x", SOON, "y"], []),
+        ("y", "reason", "enter do it", [LATER, "y", LATER, "enter"], ["y"]),
+        ("f5", "reason", "f5 do it", [LATER, "y", LATER, "enter"], []),
+        ("f5", "reason", "f5 do it", [LATER, "y", LATER, "f5"], ["y"]),
+        ("", "reason", "no key do it", [LATER, "enter"], []),
+    ],
+)
+def test_the_operators_own_key_does_it_and_no_other(filled, drive, monkeypatch, keys, ask, says, steps, done):
+    filled.configure(f'{CONFIG}[console.keymap]\n"confirm.yes" = "{keys}"\n')
+    now, did = [100.0], []
+    monkeypatch.setattr(Confirm, "clock", lambda _: now[0])
+
+    async def scenario(pilot):
+        await pilot.sees("fix flaky test")
+        confirm = Confirm(pilot.app.palette, "Really?", ("It is done.",), did.append, ask)
+        await pilot.app.push_screen(confirm)
+        await pilot.sees("Really?", f"{says}   esc leave it as it is")
+        await pilot.until(lambda: confirm._shown_at is not None, "it knows that it is on screen")
+        for step in steps:
+            if isinstance(step, float):
+                now[0] += step
+            else:
+                await pilot.press(step)
+
+    drive(filled.home, scenario)
+    assert did == done

@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from engine.contract.orders import ResetSession
+from tui.messages import EngineCame, OrderFailed
+from tui.reading.journal import UndoChanged
 from tui.screens.confirm import Confirm
 from tui.screens.help import Help
 from tui.screens.overview import Overview
@@ -38,7 +40,7 @@ def test_the_overview_shows_everything_there_is(filled, drive, size):
 def test_sixteen_colours_are_enough(filled, drive):
     async def scenario(pilot):
         await pilot.sees("1 Sessions", "fix flaky test")
-        await pilot.press("2", "enter")
+        await pilot.press("2", "E")
         await pilot.sees("Job health-check", "next fires")
 
     drive(filled.home, scenario, theme=ANSI)
@@ -60,7 +62,7 @@ def test_empty_panes_teach(world, drive):
 
     async def scenario(pilot):
         await pilot.sees(
-            "No sessions yet", "press s to spawn", "No jobs yet", "No budgets yet", "Press n", "n makes a set"
+            "No sessions yet", "s spawns one", "No jobs yet", "No budgets yet", "n sets one", "n makes a set"
         )
         await pilot.press("5")
         await pilot.sees("No runs yet")
@@ -75,6 +77,27 @@ def test_it_opens_without_any_state_at_all(world, drive):
         await pilot.sees("came later")
 
     drive(world.home, scenario)
+
+
+def test_what_comes_when_the_screens_have_been_closed_is_told_to_nobody(world, drive):
+    """The feed and the engine do not know yet that the console is leaving."""
+    apps = []
+
+    async def scenario(pilot):
+        apps.append(pilot.app)
+        await pilot.sees("1 Sessions")
+        closed = pilot.app._close_all
+
+        async def and_late_ones():
+            await closed()
+            pilot.app.post_message(UndoChanged(()))
+            pilot.app.post_message(EngineCame())
+            pilot.app.post_message(OrderFailed("run", "too late"))
+
+        pilot.app._close_all = and_late_ones
+
+    drive(world.home, scenario)
+    assert not apps[0].screen_stack
 
 
 def test_only_what_changed_comes_and_the_cursor_stays(filled, drive):
@@ -229,7 +252,7 @@ def test_a_budget_is_edited_in_place_with_its_books_beside(filled, drive):
     async def scenario(pilot):
         pilot.app.link.put_entry = lambda *given: written.append(given[:3])
         await pilot.sees("60.0k")
-        await pilot.press("3", "enter")
+        await pilot.press("3", "E")
         await pilot.sees("Budget day", "1,200 of 60,000")
         await pilot.press("tab", "tab", *["backspace"] * 5, *"1.5M")
         await pilot.sees("of 1,500,000")
@@ -279,7 +302,7 @@ def test_enter_opens_a_session_with_its_generations(filled, drive):
         await pilot.sees("fix flaky test")
         await pilot.press("enter")
         await pilot.until(lambda: isinstance(pilot.app.screen, SessionScreen), "the session is open")
-        await pilot.sees("coder > fix flaky test", "fresh: the session's first run", "1,200 tokens")
+        await pilot.sees("sessions > fix flaky test", "fresh: the session's first run", "1,200 tokens")
         await pilot.press("escape")
         await pilot.until(lambda: isinstance(pilot.app.screen, Overview), "and closed")
 
@@ -365,9 +388,10 @@ def test_the_line_goes_to_panes_and_completes(filled, drive):
 
 def test_nothing_heavy_is_imported_before_the_first_paint():
     program = (
-        "import sys, tui.app\n"
+        "import sys, tui.console.app\n"
         "heavy = {'tiktoken', 'croniter', 'tomlkit', 'watchfiles', 'sqlite_utils', 'httpx', \n"
-        "         'engine.runtime.boards', 'engine.runtime.engine', 'tui.cli.dispatch', 'tui.figures', 'statistics'}\n"
+        "         'engine.runtime.boards', 'engine.runtime.engine', 'tui.cli.dispatch', 'statistics',\n"
+        "         'tui.reading.figures'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

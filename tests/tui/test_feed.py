@@ -7,8 +7,9 @@ import pytest
 
 from state.database import open_reader
 from state.home import Home
-from tui import changes, views
-from tui.feed import Feed
+from tui.reading import changes, details
+from tui.reading.feed import Feed
+from tui.reading.journal import UndoChanged
 
 NOW_MS = (
     (time.time_ns() // 1_000_000) // 60_000 * 60_000
@@ -46,6 +47,7 @@ def test_the_first_look_hands_out_everything(watched):
         changes.EventsChanged,
         changes.NoticesChanged,
         changes.SpendChanged,
+        UndoChanged,
     }
     board = next(message.board for message in first if isinstance(message, changes.SessionsChanged))
     assert [row.title for row in board.rows] == ["fix flaky test", "vendor survey"]
@@ -137,7 +139,7 @@ def test_a_database_that_is_none_is_said_and_then_taken_back(tmp_path):
 
 def test_a_detail_is_read_while_it_is_watched(filled, watched):
     made, posted, _ = watched
-    made.watch(views.session_detail(1))
+    made.watch(details.session_detail(1))
     made.look(NOW_MS + 100)
     assert [message.detail.session.title for message in posted] == ["fix flaky test"]
     posted.clear()
@@ -149,7 +151,7 @@ def test_a_detail_is_read_while_it_is_watched(filled, watched):
 
 def test_a_detail_that_is_not_there_says_so(watched):
     made, posted, _ = watched
-    made.watch(views.run_detail(77))
+    made.watch(details.run_detail(77))
     made.look(NOW_MS + 100)
     assert "no run 77" in posted[0].detail.line
 
@@ -174,3 +176,34 @@ def test_what_it_hands_out_is_clean(world):
     made._close()
     connection = open_reader(world.home)
     connection.close()
+
+
+def test_what_makes_no_sense_is_said_and_everything_else_goes_on(filled):
+    """A row that another version wrote, say: the thread must not end of it, with the numbers standing still."""
+    posted, came = [], threading.Semaphore(0)
+
+    def post(message):
+        posted.append(message)
+        came.release()
+
+    def until(true):
+        while not any(map(true, posted)):
+            assert came.acquire(timeout=20)
+
+    def broken(_):
+        raise KeyError("later-version")
+
+    made = Feed(filled.home, post, 0.05)
+    made.once(broken, lambda _: None)
+    made.once(lambda _: "answered", lambda _: None)
+    made.watch(broken)
+    made.start()
+    try:
+        until(lambda m: isinstance(m, changes.StateUnreadable) and "KeyError: 'later-version'" in m.line)
+        until(lambda m: isinstance(m, changes.AskedOnce) and m.value == "answered")
+        filled.session("came later")
+        until(lambda m: isinstance(m, changes.SessionsChanged) and m.board.rows[0].title == "came later")
+        made.unwatch()
+        until(lambda m: isinstance(m, changes.StateUnreadable) and not m.line)
+    finally:
+        made.stop()

@@ -5,7 +5,7 @@ import pytest
 from engine.config.load import parse
 from engine.runtime.settings import CHECKS
 from state import board, logs, sessions
-from tui import figures
+from tui.reading import figures
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOON = 1_795_003_200_000

@@ -232,8 +232,8 @@ def test_a_question_that_cannot_be_read_is_shown_as_stored_and_cannot_be_answere
 
 def rows_of(world, *raises):
     from state.database import open_reader
-    from tui.asked import inbox
-    from tui.reading import Reading
+    from tui.reading.asked import inbox
+    from tui.reading.snapshot import Reading
 
     world.question(world.run(waits_for="approval"), asked(1, raises=raises))
     connection = open_reader(world.home)
@@ -254,7 +254,7 @@ def test_money_and_limits_of_one_run_are_said_as_such(filled):
 
 
 def test_a_job_fired_by_hand_that_has_to_wait_says_for_what():
-    from tui.app import _fired
+    from tui.console.app import _fired
 
     answer = {"run": 7, "verdict": {"ok": False, "checks": []}, "waits_for": "budget"}
     assert _fired("nightly", answer) == "nightly waits for room in a budget: run 7"
@@ -297,8 +297,8 @@ def test_all_that_the_run_would_be_given_is_on_the_page(filled):
 )
 def test_what_is_not_said_and_what_is_hostile_reads_plainly(filled, fields, line):
     from state.database import open_reader
-    from tui.asked import inbox
-    from tui.reading import Reading
+    from tui.reading.asked import inbox
+    from tui.reading.snapshot import Reading
 
     filled.question(filled.run(waits_for="approval"), asked(1, **fields))
     connection = open_reader(filled.home)
@@ -317,7 +317,7 @@ def test_the_inbox_lists_as_much_as_the_header_counts_held_skills_too(filled, dr
         await pilot.sees("1 run waiting for your word, 1 skill held", "skill deploy is held: 4, then c", "y approve")
         assert len(pilot.app.screen.table.rows) == 2
         await pilot.press("down")
-        await pilot.sees("skill      deploy", "press 4, then c")
+        await pilot.sees("skill      deploy", "4, then c, on the overview")
         assert str(path) in "".join(text for line in pilot.app.screen.page.lines for text, _ in line).replace(" ", "")
         assert "y approve" not in pilot.shown()
         await pilot.press("y")

@@ -78,3 +78,38 @@ def test_an_engine_that_dies_again_soon_is_not_started_at_once(world, monkeypatc
     assert engines.came.acquire(timeout=10)
     link.leave()
     assert engines.pauses == [0, 0, 5]
+
+
+def test_what_nobody_foresaw_is_answered_too(world, monkeypatch):
+    """A thread that dies of it would leave whoever asked without a word."""
+    said, came = [], threading.Semaphore(0)
+
+    def post(message):
+        said.append(message)
+        came.release()
+
+    def breaks(*_):
+        raise ValueError("not foreseen")
+
+    monkeypatch.setattr("tui.cli.dispatch.run", breaks)
+    link = Link(world.home, post)
+    monkeypatch.setattr(link, "_order", breaks)
+    link.command("usage", ["usage"])
+    link.order("stop", None)
+    for _ in range(2):
+        assert came.acquire(timeout=20)
+    answered, failed = sorted(said, key=lambda message: type(message).__name__)
+    assert (answered.exit_code, answered.stderr) == (1, "usage broke off: ValueError: not foreseen")
+    assert failed.line == "stop failed: ValueError: not foreseen"
+
+
+def test_an_engine_is_not_begun_inside_a_console(world):
+    said, came = [], threading.Semaphore(0)
+
+    def post(message):
+        said.append(message)
+        came.release()
+
+    Link(world.home, post).command("engine", ["engine"])
+    assert came.acquire(timeout=20)
+    assert (said[0].exit_code, "a program of its own" in said[0].stderr) == (2, True)

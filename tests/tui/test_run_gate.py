@@ -12,10 +12,13 @@ from engine.scopes.violations import Changes
 from state import runs
 from tests.tui.conftest import RUN
 from tests.tui.test_inbox import permission
-from tui.screens.run import RunScreen, page_lines, title_line
+from tui.panes.runs import run_cells
+from tui.reading.details import RunDetail, run_detail
+from tui.reading.snapshot import Reading
+from tui.screens.run import RunScreen
 from tui.screens.run_gate import gate_lines
-from tui.views import RunDetail
-from tui.widgets.cells import line_width
+from tui.screens.run_text import sections, title_line
+from tui.widgets.cells import line_width, wrap
 
 MIN, HOUR = 60_000, 3_600_000
 SETTLED = {"id": 7, "requested_ms": 0, "state": "settled", "outcome": "succeeded", "estimate_tokens": 420}
@@ -59,18 +62,23 @@ def test_a_plain_run_has_none_of_these_lines():
             {"decided": (("model", "agent"), ("inject", "job"), ("timeout_s", "template"), ("skills", "shipped"))},
             "routed     template review, model haiku (agent), inject 2 files (job), timeout 10 min (template)",
         ),
-        ({"sandbox": "landlock(7)", "turns": 3}, {}, "ended      sandbox landlock(7), 3 answers of its model"),
+        ({"sandbox": "landlock(7)"}, {}, "held by    sandbox landlock(7)"),
+        (
+            {"turns": 3},
+            {"asked": ("open",)},
+            "turns      3 answers of its model, asked you 1 time: 1 open",
+        ),
         ({"sandbox": "off", "state": "running", "outcome": None}, {}, "held by    sandbox off"),
         (
-            {"sandbox": "advisory"},
+            {},
             {"end": EndRecord("cancelled", None, 9, 0, 1, 1.0, escalated=True, leaked=2, dropped_bytes=1500)},
-            "ended      sandbox advisory   it had to be killed after the grace; 2 of its processes were left and ended;"
-            " 1,500 bytes of its output were dropped",
+            "ended      it had to be killed after the grace; 2 processes that it left were ended;"
+            " 1,500 bytes of its output dropped",
         ),
         (
             {},
             {"end": EndRecord("succeeded", 0, None, 0, 1, 1.0, leaked=1)},
-            "ended      -   1 of its processes were left and ended",
+            "ended      1 process that it left was ended",
         ),
         (
             {"falls_back_from": 4, "client_id": 3},
@@ -115,7 +123,7 @@ def test_each_line_says_what_is_known(run, fields, line):
 
 def test_a_wait_for_my_word_says_until_when_and_where_to_give_it():
     (line,) = said(detail({"state": "waiting", "waits_for": "approval", "expires_ms": 10 * MIN + 30_000}))
-    assert line == "waits      for your word since 00:00, until in 30 s   press i on the overview"
+    assert line == "waits      for your word since 00:00, until in 30 s   i on the overview answers, enter goes there"
 
 
 def test_a_run_that_met_its_budget_says_which_and_what_goes_on():
@@ -157,7 +165,12 @@ def test_a_part_that_the_conversation_held_was_not_sent():
 def test_a_long_title_leaves_room_for_how_it_ended():
     line = title_line(detail(session_title="x" * 300), 0, 80)
     assert line_width(line) <= 80
-    assert "".join(text for text, _ in line).endswith("run 7   succeeded")
+    assert "".join(text for text, _ in line).startswith("coder   succeeded   xxx")
+
+
+def test_what_the_way_to_the_page_says_is_not_said_again():
+    line = title_line(detail(session_title="release notes"), 0, 80, ("sessions", "release notes", "run 7"))
+    assert "".join(text for text, _ in line) == "coder   succeeded"
 
 
 def test_the_page_reads_all_of_it_from_the_books(filled, drive):
@@ -203,6 +216,16 @@ PARTS = (
     ReceiptPart("file", "docs/of/the/whole/house/README.md", 98765, 43210, "b", True),
     ReceiptPart("task", "task", 9, 3, "c", False),
 )
+
+
+def page_lines(found, now_ms, width, zone=None, told=()):
+    """All of the page, broken to its width."""
+    return [
+        part
+        for section in sections(found, now_ms, width, zone, told)
+        for line in section.lines
+        for part in wrap(line, width, section.indent)
+    ]
 
 
 def page_text(found, width):
@@ -261,14 +284,14 @@ def test_a_live_run_shows_what_it_tells_and_what_it_asks(filled, drive):
         await pilot.sees("fix flaky test")
         await pilot.press("5", "enter")
         await pilot.until(lambda: isinstance(pilot.app.screen, RunScreen), "the run is open")
-        await pilot.sees("asks       Bash rm -rf build", "press i on the overview", "held by    sandbox landlock(7)")
+        await pilot.sees("asks       Bash rm -rf build", "i on the overview answers", "held by    sandbox landlock(7)")
         await pilot.sees("output   as it comes", "I look�[2J")
         with (folder / "stdout.log").open("a") as file:
             file.write(" at the pump")
         await pilot.sees("at the pump")
         with filled.open().transaction() as tx:
             runs.update(tx, run_id, {"state": "settled", "outcome": "succeeded", "turns": 2})
-        await pilot.sees("ended      sandbox landlock(7), 2 answers of its model, asked you 1 time: 1 open")
+        await pilot.sees("held by    sandbox landlock(7)", "2 answers of its model, asked you 1 time: 1 open")
 
     drive(filled.home, scenario, (120, 50))
 
@@ -281,3 +304,57 @@ def test_what_a_live_run_tells_stands_in_place_of_its_raw_output():
     assert not any("assistant" in line for line in live)
     ended = page_lines(detail(tail=("the answer",)), 0, 100, UTC, told)
     assert "  the answer" in ["".join(text for text, _ in line) for line in ended]
+
+
+STEPS = "\n".join(["step 1: looking", "step 2: mending", "done: migrated \x1b[2J", "", ""])
+
+
+@pytest.mark.parametrize(
+    ("adapter", "text", "said"),
+    [
+        ("command", STEPS, "done: migrated �[2J"),
+        ("command", "", ""),
+        ("claude_code", "\nIt is mended:\none valve was shut.\n\nMore below.", "It is mended: one valve was shut."),
+        ("claude_code", None, ""),
+    ],
+)
+def test_what_came_of_a_run_is_the_end_of_a_programs_output_and_the_beginning_of_an_answer(filled, adapter, text, said):
+    run_id = filled.run(state="settled", outcome="succeeded", adapter=adapter)
+    folder = filled.home.run_folder(run_id)
+    folder.mkdir(parents=True)
+    if text is not None:
+        (folder / "result.txt").write_text(text)
+    found = run_detail(run_id)(Reading(filled.home, filled.open().connection, filled.now_ms, None, None, None))
+    assert found.said == said
+
+
+def test_the_outcome_is_told_by_that_unless_there_is_a_reason():
+    def outcome(run, **fields):
+        lines = page_text(detail(run, **fields), 118)
+        return next(line for line in lines if line.startswith("outcome"))
+
+    assert outcome({"summary": "step 1"}, said="done") == "outcome    done"
+    assert outcome({"summary": "step 1"}) == "outcome    step 1"
+    assert outcome({"why": "exit code 2", "outcome": "failed"}, said="done") == "outcome    exit code 2"
+
+
+@pytest.mark.parametrize(
+    ("why", "code", "times"), [("exited with code 1", 1, 0), ("exited with code 1: no host", 1, 0), ("it broke", 1, 1)]
+)
+def test_an_exit_code_is_told_once(why, code, times):
+    lines = page_text(detail({"why": why, "outcome": "failed", "exit_code": code}), 118)
+    assert sum(f"exit code {code}" in line for line in lines) == times
+
+
+def test_a_program_without_a_model_that_told_of_nothing_has_unknown_use():
+    found = detail(estimate=Estimate(1, 0, 0, 0, 0, 0, 0, "none"))
+    page = page_text(found, 118)
+    assert any(line.startswith("usage   unknown: its program names no model") for line in page)
+    assert not any("0 tokens" in line for line in page)
+
+
+@pytest.mark.parametrize(("agent", "said"), [("claude_code", "claude"), ("coder", "coder")])
+def test_a_client_has_one_name_in_the_list_and_on_its_page(agent, said):
+    found = detail({"agent": agent})
+    assert title_line(found, 0, 80)[0][0] == said
+    assert run_cells(found.run, 0)[3][0][0] == said

@@ -6,10 +6,10 @@ import pytest
 
 from state import runs
 from state.responses import BookedResponse
-from tui.reported import reported
-from tui.screens.run import page_lines
+from tests.tui.test_run_gate import page_lines
+from tui.reading.details import RunDetail
+from tui.reading.reported import reported
 from tui.screens.run_usage import usage_lines
-from tui.views import RunDetail
 from tui.widgets.cells import line_width
 
 RUN = dict.fromkeys(runs.Run.__struct_fields__) | {
@@ -88,6 +88,12 @@ def test_a_cost_that_misses_a_part_says_so():
     found = detail({}, {"cost_microusd": None, "model": "glm-9"})
     assert row(found, "cost")[2] == "$0.0041+"
     assert "no price for glm-9 (1 response)" in " ".join(row(found, "cost"))
+
+
+def test_a_program_is_not_named_as_a_model():
+    found = detail({"model": "command", "cost_microusd": None})
+    assert "no price, as no model is named (1 response)" in " ".join(row(found, "cost"))
+    assert row(found, "model") == ["model", "none", "named"]
 
 
 def test_what_was_reported_but_not_booked_yet_is_shown():

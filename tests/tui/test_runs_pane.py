@@ -6,7 +6,7 @@ import pytest
 
 from state import runs
 from state.database import open_reader
-from tui.run_asked import asked_for
+from tui.reading.run_asked import asked_for
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ SCOPE = Check("scope", False, "/etc is outside", "name paths inside")
     ("found", "said"),
     [
         (verdict(), "every check passes: ctrl+s spawns"),
-        (verdict(BUDGET), "1 check must pass first: budget   ctrl+s asks: it waits for your word, press i then"),
+        (verdict(BUDGET), "1 check must pass first: budget   ctrl+s asks: it waits for your word, i answers it"),
         (verdict(ROOM), "1 check must pass first: budget   ctrl+s lets it wait for room in a budget"),
         (verdict(CLAIM), "1 check must pass first: conflict   ctrl+t waits for another run's claim"),
         (verdict(CLAIM, BUDGET), "2 checks must pass first: conflict, budget   ctrl+t waits for your word"),
@@ -255,7 +255,7 @@ def test_a_question_is_put_with_the_usual_key_and_the_way_to_it_is_said(filled, 
         ((_, _, done, _),) = engine.ordered
         done({"run": 7, "session": None, "verdict": {"ok": False, "checks": []}, "waits_for": "approval"})
         await pilot.until(lambda: isinstance(pilot.app.screen, Overview), "back at the overview")
-        await pilot.sees("run 7 waits for your word: press i")
+        await pilot.sees("run 7 waits for your word: i answers")
 
     drive(filled.home, scenario)
 
@@ -332,12 +332,12 @@ def test_tab_takes_a_completion_that_is_shown_and_then_moves_on_and_the_footer_s
         engine = Engine(pilot)
         sheet = await engine.sheet()
         await pilot.press("tab", "tab", "tab", "tab")
-        await pilot.sees("tab next field")
+        await pilot.sees("enter next field")
         await pilot.press("r")
-        await pilot.sees("review", "tab complete", "down next field")
+        await pilot.sees("review", "tab complete", "enter next field")
         await pilot.press("tab")
         assert sheet.form.values["template"] == "review"
-        await pilot.sees("tab next field")
+        await pilot.sees("enter next field")
         await pilot.press("tab", "x")
         assert sheet.form.values["params"] == "x"
 

@@ -112,8 +112,5 @@ def test_a_long_title_goes_on_below(filled, drive, size):
         await Engine(pilot).sheet()
         words = " ".join(pilot.shown().split())
         assert "Spawn a subagent in a conversation of its own; the prompt holds what is named here" in words
-        await pilot.press("escape", "question_mark")
-        await pilot.sees("Keys   what can be done")
-        assert "what can be done now stands in the last line of a screen" in " ".join(pilot.shown().split())
 
     drive(filled.home, scenario, size)

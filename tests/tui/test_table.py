@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from textual.app import App
 
+from tui.lists.order import Order
 from tui.theme import DARK, PALETTES
 from tui.widgets.cells import Column, line_width, place, span, wrap
 from tui.widgets.table import Table
@@ -105,6 +106,79 @@ def test_the_cursor_stays_on_its_row_wherever_that_moves():
         await pilot.press("down", "up", "end", "pagedown")
 
     on_stage([(n, 0) for n in range(5)], scenario)
+
+
+def test_a_cursor_that_nobody_has_moved_stays_at_the_top_and_one_that_was_moved_back_too():
+    async def scenario(app, pilot):
+        app.table.show([(9, 0), (0, 0)])
+        assert app.table.selected == (9, 0)
+        await pilot.press("down", "up")
+        app.table.show([(8, 0), (9, 0), (0, 0)])
+        assert app.table.selected == (8, 0)
+        await pilot.press("down")
+        app.table.show([(9, 0), (8, 0)])
+        assert app.table.selected == (9, 0), "it was moved, and its row is the first one now"
+        app.table.show([(7, 0), (9, 0), (8, 0)])
+        assert app.table.selected == (9, 0)
+        app.table.show([(7, 0), (9, 0), (8, 0)], from_top=True)
+        assert app.table.selected == (7, 0)
+        await pilot.press("end")
+        app.table.show([])
+        app.table.show([(7, 0), (9, 0)])
+        app.table.show([(5, 0), (7, 0), (9, 0)])
+        assert app.table.selected == (5, 0), "a list that was empty is a new one"
+
+    on_stage([(n, 0) for n in range(5)], scenario)
+
+
+def test_what_is_out_of_sight_is_known_and_told():
+    async def scenario(app, pilot):
+        told = []
+        app.table.on_table_scrolled = lambda: told.append((app.table.above, app.table.below))
+        assert (app.table.above, app.table.below) == (0, 9)
+        await pilot.press("end")
+        assert (app.table.above, app.table.below) == (9, 0)
+        app.table.show([(n, 0) for n in range(3)])
+        assert (app.table.above, app.table.below) == (0, 0)
+
+    on_stage([(n, 0) for n in range(20)], scenario)
+
+
+@pytest.mark.parametrize(
+    ("by", "width", "head"),
+    [
+        ("spent", 60, "spentv gen"),
+        ("gen", 60, "spentvgen"),
+        ("name", 60, "S name v"),
+        ("model", 60, "model v"),
+        ("S", 60, "Svname"),
+    ],
+)
+def test_the_mark_of_the_order_eats_no_letter(by, width, head):
+    async def scenario(app, pilot):
+        app.table.order = Order(by, down=True)
+        app.table.refresh_changed()
+        assert head in app.table.render_line(0).text
+        assert app.table.render_line(0).cell_length == width
+        regions = []
+        app.table.refresh = lambda *given, **_: regions.extend(given)
+        app.table.order = app.table.order.reversed
+        app.table.refresh_changed()
+        assert [region.y for region in regions] == [0]
+
+    on_stage([(n, 0) for n in range(3)], scenario, (width, 12))
+
+
+def test_a_mark_stands_before_a_number_and_moves_nothing():
+    async def scenario(app, pilot):
+        app.table.columns = (Column("run", 5, "right"), Column("name", 10))
+        app.table._draw = lambda row: (span(str(row[0])), span(f"row {row[0]}"))
+        app.table._placed_in = -1
+        app.table.marked = frozenset({37, 12345})
+        app.table.refresh()
+        assert [line[:11] for line in lines(app.table)[1:3]] == ["*  37 row 3", "12345*row 1"]
+
+    on_stage([(37, 0), (12345, 0)], scenario)
 
 
 def test_only_the_cell_that_changed_is_painted_again(monkeypatch):

@@ -7,10 +7,9 @@ from engine.contract.orders import Interrupt, RunRequest, StopRun
 from engine.contract.progress import Noted, Said, Thought, ToolDone, ToolUse
 from state import approvals, runs
 from tests.tui.test_inbox import permission
+from tui.reading.transcript import DROPPED, LONGEST, MOST_LINES, Transcript
 from tui.screens.confirm import Confirm
 from tui.screens.session import SessionScreen
-from tui.screens.talk import TalkScreen
-from tui.transcript import DROPPED, LONGEST, MOST_LINES, Transcript
 from tui.widgets.lines import Wrapped
 
 
@@ -69,7 +68,7 @@ def orders_of(pilot):
 async def talking(pilot):
     await pilot.sees("fix flaky test")
     await pilot.press("t")
-    await pilot.until(lambda: isinstance(pilot.app.screen, TalkScreen), "the talk is open")
+    await pilot.until(lambda: isinstance(pilot.app.screen, SessionScreen), "the talk is open")
     await pilot.until(lambda: pilot.app.screen.talk is not None, "and read")
 
 
@@ -92,11 +91,11 @@ def test_what_was_said_before_is_there_and_a_line_becomes_a_run_of_this_session(
     async def scenario(pilot):
         ordered = orders_of(pilot)
         await talking(pilot)
-        await pilot.sees("> what is open?", "the pump", "more", "coder > fix flaky test")
+        await pilot.sees("> what is open?", "the pump", "more", "sessions > fix flaky test", "coder   run ")
         assert all(len(line) <= size[0] for line in pilot.shown().splitlines())
         await pilot.press(*"mend it? :/y", "enter")
         await pilot.sees("> mend it? :/y", "is judged")
-        assert not pilot.app.screen.line.value
+        assert not pilot.app.screen.bar.line.value
         found.extend(ordered)
         filled.run(session_id=1, task="mend it? :/y", state="refused", outcome="refused")
         await pilot.until(lambda: "is judged" not in pilot.shown(), "the run itself is shown")
@@ -132,7 +131,7 @@ def test_the_answer_grows_while_it_comes_and_stays_when_it_has_ended(filled, dri
     drive(filled.home, scenario)
 
 
-def test_while_it_answers_nothing_more_is_asked_escape_interrupts_and_then_leaves(filled, drive, monkeypatch):
+def test_while_it_answers_nothing_more_is_asked_ctrl_c_interrupts_and_escape_leaves(filled, drive, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(Confirm, "clock", lambda _: now[0])
     run_id, _ = live_run(filled)
@@ -144,17 +143,17 @@ def test_while_it_answers_nothing_more_is_asked_escape_interrupts_and_then_leave
         await pilot.sees("> mend it")
         await pilot.press(*"more", "enter")
         await pilot.sees("it has not answered yet")
-        assert pilot.app.screen.line.value == "more"
+        assert pilot.app.screen.bar.line.value == "more"
         await pilot.press("ctrl+x")
         await pilot.sees(f"Stop run {run_id}?")
         now[0] += 0.31
         await pilot.press("enter")
         await pilot.until(lambda: ordered, "it is stopped")
-        await pilot.press("escape")
+        await pilot.press("ctrl+c")
         await pilot.until(lambda: len(ordered) == 2, "it is interrupted")
-        assert isinstance(pilot.app.screen, TalkScreen)
+        assert isinstance(pilot.app.screen, SessionScreen)
         await pilot.press("escape")
-        await pilot.until(lambda: not isinstance(pilot.app.screen, TalkScreen), "and then left")
+        await pilot.until(lambda: not isinstance(pilot.app.screen, SessionScreen), "and then left")
         found.extend((kind, body) for kind, body, _, _ in ordered)
 
     drive(filled.home, scenario)
@@ -174,7 +173,7 @@ def test_what_it_asks_is_answered_here_and_never_by_a_letter_of_a_message(filled
         await pilot.sees("it asks: tab, then y", "use Bash", "rm -rf build", "make")
         assert "it asks" in pilot.shown().partition("> say something")[0]
         await pilot.press(*"yes n", "tab")
-        assert pilot.app.screen.line.value == "yes n"
+        assert pilot.app.screen.bar.line.value == "yes n"
         assert ordered == []
         await pilot.sees("y approve")
         await pilot.press("y")
@@ -205,7 +204,7 @@ def test_a_refusal_says_why_and_an_order_that_fails_gives_the_words_back(filled,
         done({"run": 1, "verdict": {"ok": True, "checks": [check | {"ok": True, "warning": "nearly full"}]}})
         await pilot.sees("nearly full")
         failed("no engine")
-        await pilot.until(lambda: pilot.app.screen.line.value == "go", "what was typed is there again")
+        await pilot.until(lambda: pilot.app.screen.bar.line.value == "go", "what was typed is there again")
 
     drive(filled.home, scenario)
 
@@ -243,20 +242,30 @@ def test_only_a_session_of_ours_is_talked_in_and_only_with_an_engine(filled, dri
         await pilot.until(lambda: "t talk" not in pilot.shown(), "not in what was only observed")
         await pilot.press("t")
         await pilot.pause()
-        assert not isinstance(pilot.app.screen, TalkScreen)
+        assert not isinstance(pilot.app.screen, SessionScreen)
         await pilot.press("a")
         await pilot.sees("no terminal here to hand over")
-        await pilot.press("up", "enter")
+        await pilot.press("enter")
+        await pilot.sees("generation 1   observed", "not gated")
+        assert "say something" not in pilot.shown()
+        assert "i talk" not in pilot.shown()
+        await pilot.press("i", "escape", "up", "enter")
         await pilot.until(lambda: isinstance(pilot.app.screen, SessionScreen), "the session is open")
-        await pilot.sees("t talk")
-        await pilot.press("t")
-        await pilot.until(lambda: isinstance(pilot.app.screen, TalkScreen), "from there too")
+        await pilot.sees("i talk")
+        await pilot.press("i", *"so it is")
+        await pilot.until(lambda: pilot.app.screen.bar.line.value == "so it is", "from there too")
+        await pilot.press("ctrl+c")
+        await pilot.until(lambda: not pilot.app.screen.bar.line.value, "the words are dropped, the console stays")
+        await pilot.press("ctrl+c")
+        await pilot.sees("nothing is being answered")
+        await pilot.press("escape", "escape")
+        await pilot.until(lambda: not isinstance(pilot.app.screen, SessionScreen), "the line is left, then the screen")
 
     async def alone(pilot):
         await pilot.sees("fix flaky test")
         await pilot.press("t")
         await pilot.pause()
-        assert not isinstance(pilot.app.screen, TalkScreen)
+        assert not isinstance(pilot.app.screen, SessionScreen)
 
     drive(filled.home, observed)
     drive(filled.home, alone, can_order=False)

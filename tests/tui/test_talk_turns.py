@@ -66,6 +66,12 @@ def test_a_turn_says_its_verdict_and_at_its_end_what_it_took(filled, drive, size
             {"basis": 3, "confidence": 2, "cost_microusd": 10_000},
             "100 tokens in, 5 out, $0.01, estimated, inferred",
         ),
+        (
+            {"estimate": encoded(msgspec.structs.replace(ESTIMATE, basis="none"))},
+            None,
+            "no tokens expected, as no model is named",
+        ),
+        ({"estimate": encoded(msgspec.structs.replace(ESTIMATE, basis="none"))}, None, "its use is unknown"),
         ({}, {"basis": 2, "cost_microusd": 10_000}, "100 tokens in, 5 out, $0.01, streamed"),
         ({}, {"basis": 4, "confidence": 1}, "100 tokens in, 5 out, no price, partial"),
         (
@@ -145,7 +151,7 @@ def test_while_it_answers_no_verdict_is_asked_for(filled, drive):
         pilot.app.link.preview = asked_for.append
         await talking(pilot)
         await pilot.press(*"mend")
-        pilot.app.screen._ask_preview()
+        pilot.app.screen.bar._ask_preview()
         assert asked_for == []
 
     drive(filled.home, scenario)
@@ -196,7 +202,7 @@ def test_a_question_is_in_sight_whatever_was_said_before_and_all_of_it_can_be_re
         with filled.open().transaction() as tx:
             approvals.decide(tx, 2, False, filled.now_ms)
         await pilot.until(lambda: "it asks" not in pilot.shown(), "nothing is asked any more")
-        assert pilot.app.screen.line.has_focus
+        assert pilot.app.screen.bar.line.has_focus
         await pilot.sees("line 49")
 
     drive(filled.home, scenario, size)
@@ -224,7 +230,7 @@ def test_what_became_of_a_key_leaves_by_itself_or_when_something_is_typed(filled
         pilot.app.screen.flash("run 1 may do that")
         assert "run 1 may do that" in said_of(pilot)
         await pilot.until(lambda: not said_of(pilot), "it has left")
-        assert pilot.app.screen._said._timer is None
+        assert pilot.app.screen.bar._said._timer is None
         monkeypatch.setattr(flash, "FLASH_S", 3600)
         pilot.app.screen.flash("run 1 may do that")
         pilot.app.screen.flash("run 2 may do that")
@@ -236,4 +242,4 @@ def test_what_became_of_a_key_leaves_by_itself_or_when_something_is_typed(filled
 
 
 def said_of(pilot):
-    return "".join(text for line in pilot.app.screen._said.lines for text, _ in line)
+    return "".join(text for line in pilot.app.screen.bar._said.lines for text, _ in line)

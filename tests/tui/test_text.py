@@ -3,7 +3,21 @@ from datetime import UTC
 import pytest
 
 from tui.screens.budget_sheet import parse_tokens
-from tui.text import age, cost, due, duration, moment, money, percent, plural, short_path, tokens, uptime, window_name
+from tui.text import (
+    age,
+    ago,
+    cost,
+    due,
+    duration,
+    moment,
+    money,
+    percent,
+    plural,
+    short_path,
+    tokens,
+    uptime,
+    window_name,
+)
 from tui.widgets.meter import meter
 from tui.widgets.spark import spark
 
@@ -131,11 +145,28 @@ def test_ages(passed, said):
 
 
 @pytest.mark.parametrize(
+    ("passed", "said"),
+    [
+        (-5, "just now"),
+        (9_999, "just now"),
+        (10_000, "10 s ago"),
+        (119_999, "110 s ago"),
+        (2 * MIN, "2 min ago"),
+    ],
+)
+def test_what_was_a_short_while_ago_has_seconds(passed, said):
+    assert ago(NOON - passed, NOON) == said
+
+
+@pytest.mark.parametrize(
     ("ahead", "said"),
     [
         (None, "-"),
         (-1, "now"),
-        (11_000, "in 20 s"),
+        (11_000, "in 15 s"),
+        (75_000, "in 75 s"),
+        (119_000, "in 120 s"),
+        (2 * MIN, "in 2 min"),
         (3 * MIN + 1, "in 4 min"),
         (6 * HOUR, "18:00"),
         (19 * HOUR, "tomorrow 07:00"),

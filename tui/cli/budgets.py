@@ -1,4 +1,4 @@
-"""`qd budget ...`: limits are declared in the configuration; what is taken of them is in the ledger."""
+"""`qd budget ...`: limits are declared in the configuration; what is spent and held of them is in the ledger."""
 
 import argparse
 from typing import Any, get_args, get_type_hints
@@ -8,15 +8,15 @@ import msgspec
 from engine.admission.words import dollars as said_dollars
 from engine.config.model import Budget, Window
 from engine.config.routed import Lane
-from engine.config.write import drop_entry, put_entry
 from engine.contract.orders import Nothing
 from engine.runtime.boards import BudgetRow, SubscriptionRow, budget_board, subscription_board
 from engine.runtime.client import Client
-from engine.runtime.settings import CHECKS, load_strict
+from engine.runtime.edits import drop_entry, put_entry
+from engine.runtime.settings import load_strict
 from state.errors import UsageError
 from tui.cli.amounts import dollars, tokens
 from tui.cli.verb import Context, Output, Verb, fitted, following, local, no_arguments, noted, page, table, times
-from tui.text import moment, plural, window_name
+from tui.text import moment, percent, plural, window_name
 from tui.text import tokens as short_tokens
 
 _KEYS = (
@@ -52,10 +52,10 @@ def _set(context: Context) -> Output:
             "for instance: --window day --tokens 60000",
         )
     values = {key: getattr(options, key) for key in _KEYS if getattr(options, key) is not None}
-    put_entry(context.home.config_file, "budget", options.name, values, CHECKS)
+    put_entry(context.home, "budget", options.name, values)
     _tell_running_engine(context)
     rows = [row for row in _board(context) if row.name == options.name]
-    said = f"{' and '.join(map(_sum, rows))} {_when(rows[0].window)}{_granted(rows, context.now_ms)}"
+    said = f"{' and '.join(map(_sum, rows))} {_when(rows[0].window)}{_held(rows)}{_granted(rows, context.now_ms)}"
     text = f"Budget {options.name}: {said}, {rows[0].scope}."
     return Output({"budgets": [_row_view(row) for row in rows]}, text)
 
@@ -64,7 +64,12 @@ def _sum(row: BudgetRow) -> str:
     limit = _amount(row, row.limit)
     if row.window == "run":
         return limit
-    return f"{said_dollars(row.taken) if row.unit == 'microusd' else f'{row.taken:,}'} of {limit}"
+    return f"{said_dollars(row.spent) if row.unit == 'microusd' else f'{row.spent:,}'} of {limit}"
+
+
+def _held(rows: list[BudgetRow]) -> str:
+    held = [_amount(row, row.held) for row in rows if row.held]
+    return f", {' and '.join(held)} held" if held else ""
 
 
 def _granted(rows: list[BudgetRow], now_ms: int) -> str:
@@ -75,8 +80,8 @@ def _granted(rows: list[BudgetRow], now_ms: int) -> str:
 
 
 def _when(window: str) -> str:
-    said = {"day": "taken today", "5h": "taken in five hours", "run": "for each run"}
-    return said.get(window, f"taken this {window}")
+    said = {"day": "spent today", "5h": "spent in five hours", "run": "for each run"}
+    return said.get(window, f"spent this {window}")
 
 
 def _amount(row: BudgetRow, number: int) -> str:
@@ -102,10 +107,10 @@ def _budget_table(board: list[BudgetRow]) -> str:
     return fitted((_table_of(board, columns, short) for columns, short in shown), page().width)
 
 
-_LEAST = ("budget", "counts", "taken", "limit", "granted", "share", "state", "resets")
-_MAIN = ("budget", "window", "counts", "taken", "limit", "granted", "share", "reserved", "action", "state", "resets")
-_ALL = (*_MAIN[:8], "overrun", *_MAIN[8:], "at the end", "runs out")
-_NUMBERS = ("taken", "limit", "granted", "share", "reserved", "overrun", "at the end")
+_LEAST = ("budget", "counts", "spent", "limit", "granted", "share", "state", "resets")
+_MAIN = ("budget", "window", "counts", "spent", "limit", "granted", "share", "held", "action", "state", "resets")
+_ALL = (*_MAIN[:8], "free", "observed", "overrun", *_MAIN[8:], "at the end", "runs out")
+_NUMBERS = ("spent", "limit", "granted", "share", "held", "free", "observed", "overrun", "at the end")
 
 
 def _table_of(board: list[BudgetRow], columns: tuple[str, ...], short: bool) -> str:
@@ -121,18 +126,21 @@ def _cells(row: BudgetRow, short: bool) -> dict[str, str]:
 
     going = row.projection
     each = row.window == "run"
+    unknown = row.unpriced > 0 and not row.spent
     return {
         "budget": row.name,
         "window": row.window,
         "counts": row.scope,
-        "taken": "each run" if each else said(row.taken) + ("+" if row.unpriced else ""),
+        "spent": "each run" if each else "-" if unknown else said(row.spent) + ("+" if row.unpriced else ""),
         "limit": said(row.limit),
         "granted": said(row.granted) if row.granted else "-",
-        "share": "-" if each else f"{row.share:.0%}",
-        "reserved": "-" if each else said(row.held),
+        "share": "-" if each or unknown else percent(row.share),
+        "held": "-" if each else said(row.held),
+        "free": "-" if each else said(row.free),
+        "observed": "-" if each else said(row.observed),
         "overrun": "-" if each else said(row.overrun),
         "action": row.action,
-        "state": "-" if each else row.level,
+        "state": "-" if each else row.word,
         "resets": "-" if each else local(row.window_end_ms),
         "at the end": said(going.likely) if going else "-",
         "runs out": local(going.runs_out_ms) if going else "-",
@@ -164,8 +172,8 @@ def _board(context: Context) -> list[BudgetRow]:
 
 def _row_view(row: BudgetRow) -> dict[str, Any]:
     projection = times(msgspec.structs.asdict(row.projection)) if row.projection else None
-    said = {"most": row.most, "taken": row.taken, "free": row.free, "level": row.level, "projection": projection}
-    return times(msgspec.structs.asdict(row)) | said
+    said = {"most": row.most, "spent": row.spent, "taken": row.taken, "free": row.free, "level": row.level}
+    return times(msgspec.structs.asdict(row)) | said | {"projection": projection}
 
 
 def _window_view(row: SubscriptionRow) -> dict[str, Any]:
@@ -177,7 +185,7 @@ def _name_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _remove(context: Context) -> Output:
-    drop_entry(context.home.config_file, "budget", context.options.name, CHECKS)
+    drop_entry(context.home, "budget", context.options.name)
     _tell_running_engine(context)
     return Output({"budget": context.options.name}, f"Budget {context.options.name} is removed.")
 

@@ -7,14 +7,14 @@ import msgspec
 
 from engine.config.model import Config
 from engine.config.rules import no_such
-from engine.config.write import drop_entry, put_entry
 from engine.context.routing import split_model
 from engine.contract.clock import iso
 from engine.contract.orders import FireJob, Nothing
 from engine.runtime.boards import JobRow, job_board
 from engine.runtime.boot import starts_after_boot
 from engine.runtime.client import Client
-from engine.runtime.settings import CHECKS, load_strict, machine_zone
+from engine.runtime.edits import drop_entry, put_entry
+from engine.runtime.settings import load_strict, machine_zone
 from engine.schedule.calendar import next_fires_ms, trigger
 from state.errors import NotFound, Refused, UsageError
 from tui.cli.amounts import duration
@@ -82,7 +82,7 @@ def _add(context: Context) -> Output:
         "timeout": options.timeout,
         **routed_values(options),
     }
-    config = put_entry(context.home.config_file, "job", options.name, values, CHECKS)
+    config = put_entry(context.home, "job", options.name, values)
     _tell_engine(context)
     row = next(row for row in _board(context) if row.name == options.name)
     text = f"Job {options.name}: {row.trigger}, next at {local(row.next_due_ms)} ({row.zone}). {_boot_note()}".rstrip()
@@ -165,13 +165,13 @@ def _set_enabled(context: Context, enabled: bool) -> Output:
     name = context.options.job
     if name not in load_strict(context.home).job:
         raise Refused(f"there is no job '{name}'", "see: qd cron list")
-    put_entry(context.home.config_file, "job", name, {"enabled": None if enabled else False}, CHECKS)
+    put_entry(context.home, "job", name, {"enabled": None if enabled else False})
     _tell_engine(context)
     return Output({"job": name, "enabled": enabled}, f"Job {name} {'fires again' if enabled else 'is paused'}.")
 
 
 def _remove(context: Context) -> Output:
-    drop_entry(context.home.config_file, "job", context.options.job, CHECKS)
+    drop_entry(context.home, "job", context.options.job)
     if Client(context.home).holder() is not None:
         _tell_engine(context)
     return Output({"job": context.options.job}, f"Job {context.options.job} is removed; its past slots are kept.")

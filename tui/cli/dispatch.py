@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import json
+import os
 import shlex
 import sqlite3
 import unicodedata
@@ -12,6 +13,7 @@ import msgspec
 from state.errors import QuarterdeckError, StateError, UsageError
 from state.home import Home
 from tui.cli.commands import COMMANDS, match
+from tui.cli.read_only import is_read_only, refuse_writing
 from tui.cli.trouble import is_outside, told
 from tui.cli.verb import Context, Output, Parser, Verb
 
@@ -34,6 +36,8 @@ def run(words: list[str], home: Home) -> Said:
     command, rest = match(words)
     if command is None:
         return 2, "", _unknown(words)
+    if is_read_only(os.environ):
+        refuse_writing(words)
     module, _, name = command.where.partition(":")
     verb: Verb = getattr(importlib.import_module(module), name)
     parser = Parser(prog=" ".join(("qd", *command.words)), description=command.help, allow_abbrev=False, add_help=False)
@@ -79,6 +83,8 @@ def _check_dashes(prog: str, argv: list[str], words: list[str]) -> None:
 
 
 _SHOWN = 30
+DELETE = "\x7f"
+"""The one control character that JSON does not escape."""
 
 
 def before_dashes(words: list[str]) -> list[str]:
@@ -89,13 +95,13 @@ def before_dashes(words: list[str]) -> list[str]:
 def _as_json(data: object) -> str:
     """JSON that a terminal may be shown: what it would obey or hide is escaped, which decodes to the same."""
     text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
-    if text.isascii():
+    if text.isascii() and DELETE not in text:
         return text
     return "".join(json.dumps(char)[1:-1] if _unseen(char) else char for char in text)
 
 
 def _unseen(char: str) -> bool:
-    return not char.isascii() and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
+    return char == DELETE or (not char.isascii() and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn"))
 
 
 def _overview() -> str:
@@ -109,7 +115,11 @@ def _overview() -> str:
     codes = (
         "Exit codes: 0 done, 1 failed or refused (a run: whatever did not succeed), 2 the command line makes no sense."
     )
-    return "\n".join((*head, *lines, "", "Every verb takes --help, --json and --home DIR.", codes))
+    from tui.cli.flags import HELP
+
+    flags = [f"  {name.ljust(width + 3)}  {said}" for name, said in HELP]
+    told = ("", "Every verb takes --help, --json and --home DIR.", codes)
+    return "\n".join((*head, *lines, "", "Flags of the console:", *flags, *told))
 
 
 def _unknown(words: list[str]) -> str:

@@ -46,7 +46,7 @@ def _head(view: dict[str, Any]) -> str:
 def _usage(view: dict[str, Any]) -> list[str]:
     used = view["usage"]
     if used is None or is_untold(view):
-        return []
+        return ["tokens unknown"] if view["started_at"] and view["outcome"] else []
     words = price_words(view)
     known = bool(words) and used["cost_microusd"] is not None
     return [plural(used["tokens"], "token"), *([cost_cell(used)] if known else words)]

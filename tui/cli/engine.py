@@ -1,13 +1,18 @@
 """`qd engine ...`"""
 
+import threading
+
 from engine.contract.clock import iso
 from engine.contract.orders import Nothing
 from engine.runtime.client import Client
 from engine.runtime.engine import run_engine
+from state.errors import UsageError
 from tui.cli.verb import Context, Output, Verb, local, no_arguments
 
 
 def _foreground(context: Context) -> Output:
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError("qd engine: it is a program of its own", "start it from a shell; this console has an engine")
     run_engine(context.home, stay=True)
     return Output({}, "")
 

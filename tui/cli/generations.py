@@ -12,7 +12,7 @@ from state.database import Connection
 from state.sessions import Generation
 from tui.cli.sums import known_cost
 from tui.cli.verb import times
-from tui.text import money, plural, tokens
+from tui.text import money, plural, token_words, tokens
 
 TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 
@@ -100,7 +100,7 @@ def beginning(view: dict[str, Any]) -> str:
 def remarks(view: dict[str, Any]) -> Iterator[str]:
     """What there is to say about a generation beyond its figures, a line each."""
     if view["context_tokens"] is not None:
-        yield f"context {tokens(view['context_tokens'])} tokens{_of_window(view)}"
+        yield f"context {token_words(view['context_tokens'])}{_of_window(view)}"
     if view["client"] is not None and view["client"]["difference"] is not None:
         yield _comparison(view)
     for copied in view["copied_from"]:

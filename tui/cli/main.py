@@ -6,9 +6,14 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from engine import __version__
 from state.errors import QuarterdeckError, UsageError
+
+if TYPE_CHECKING:
+    from state.home import Home
+    from tui.options import Flags
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,20 +41,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(words: list[str]) -> int:
     from state.home import find_home
     from tui.cli.dispatch import run
+    from tui.cli.flags import check_verb, take_flags
 
     flag, words = _take_home(words)
     home = find_home(flag, os.environ)
+    flags, words = take_flags(words)
     if not words:
-        _check_terminal()
-        from tui.app import run_console
-
-        return run_console(home)
+        return _console(home, flags)
+    check_verb(flags, words, os.environ)
     code, out, err = run(words, home)
     if out:
-        print(out, flush=True)
+        _print(out)
     if err:
         print(err, file=sys.stderr)
     return code
+
+
+def _print(text: str) -> None:
+    """Raises BrokenPipeError where nobody reads, and QuarterdeckError where it cannot be written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise QuarterdeckError(f"cannot write the answer: {error.strerror}") from None
+
+
+def _console(home: "Home", flags: "Flags") -> int:
+    if flags.plain:
+        from tui.plain.console import run_plain
+
+        return run_plain(home, flags)
+    _check_terminal()
+    from tui.console.app import run_console
+
+    return run_console(home, flags)
 
 
 def _take_home(words: list[str]) -> tuple[str | None, list[str]]:
@@ -69,10 +96,10 @@ def _take_home(words: list[str]) -> tuple[str | None, list[str]]:
 def _check_terminal() -> None:
     """Raise UsageError where the console could not be seen: Textual sends its codes even to a dumb terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("qd: the console needs a terminal", "use a verb instead, for instance: qd sessions, qd --help")
+        raise UsageError("qd: the console needs a terminal", "here goes: qd --plain, or a verb: qd sessions, qd --help")
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
         raise UsageError(
-            "qd: this terminal cannot show the console (TERM is dumb or unset)", "set TERM, or use a verb: qd --help"
+            "qd: this terminal cannot show the console (TERM is dumb or unset)", "set TERM, or use: qd --plain"
         )
 
 

@@ -14,7 +14,7 @@ from engine.scopes.violations import words as changes_words
 from engine.sessions.reuse import WORDS
 from tui.cli.run_view import violated
 from tui.cli.verb import declared_key, page, table
-from tui.run_words import Over, answers_words, over_words, questions_words
+from tui.reading.run_words import Over, answers_words, over_words, questions_words
 from tui.text import percent, plural
 
 _SOURCE_LEAST = 12
@@ -191,18 +191,24 @@ def _minute(at: str | None) -> str:
 def _expected(view: dict[str, Any]) -> str:
     lines = [_likely(view["estimate"])] if view["estimate"] else []
     if is_untold(view):
-        lines.append("it has told of nothing that it used")
+        lines.append("what it used is unknown: it has told of nothing")
     elif view["usage"]:
         lines.append(_used(view))
     if view.get("usage_unread_bytes"):
-        lines.append(f"{view['usage_unread_bytes']:,} bytes at the end of its usage file are not read: it is too large")
+        unread = plural(view["usage_unread_bytes"], "byte")
+        are = "is" if view["usage_unread_bytes"] == 1 else "are"
+        lines.append(f"{unread} at the end of its usage file {are} not read: it is too large")
     return "\n".join(hung("", line) for line in lines)
 
 
 def is_untold(view: dict[str, Any]) -> bool:
     """Whether it was expected to use nothing, and has told of nothing: there is no figure to show."""
     cost, used = view["estimate"], view["usage"]
-    return bool(cost and cost["basis"] == "none" and used and used["basis"] == "estimated" and not used["tokens"])
+    if not cost or cost["basis"] != "none":
+        return False
+    if used is None:
+        return bool(view["started_at"] and view["outcome"])
+    return used["basis"] == "estimated" and not used["tokens"]
 
 
 def _likely(cost: dict[str, Any]) -> str:

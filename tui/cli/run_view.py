@@ -15,7 +15,7 @@ from tui.cli.output import kept_errors, kept_output
 from tui.cli.raw import metadata, reported
 from tui.cli.sums import booked_view
 from tui.cli.verb import times
-from tui.run_words import over_cap
+from tui.reading.run_words import over_cap
 
 _DROPPED = " bytes dropped ...]\n"
 """What a keeper leaves in the log of which it kept head and tail."""

@@ -29,7 +29,7 @@ from tui.cli.awaiting import goes_on, next_model, reader
 from tui.cli.run_view import kept_in_folder, run_view, violated
 from tui.cli.telling import Teller, follow, shown
 from tui.cli.verb import Context, Output, Verb, listed
-from tui.model_before import model_before
+from tui.reading.model_before import model_before
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

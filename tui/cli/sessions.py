@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from engine.contract.orders import Nothing, ResetSession
+from engine.contract.orders import ResetSession
 from engine.runtime.client import Client
 from engine.telemetry.metrics import cache_hit_ratio
 from state import board, runs, sessions
@@ -25,7 +25,6 @@ from tui.cli.verb import (
     fitted,
     following,
     local,
-    no_arguments,
     noted,
     page,
     table,
@@ -85,6 +84,7 @@ def _row_view(row: board.BoardRow) -> dict[str, Any]:
     hit_ratio = cache_hit_ratio(row.input_tokens, row.cache_read_tokens, row.cache_write_tokens)
     return view | {
         "state": session_state(row),
+        "fresh": bool(row.fresh),
         "total_tokens": row.total_tokens,
         "cost_microusd": known_cost(row.cost_microusd, row.responses, unpriced) if row.read and row.responses else None,
         "responses_unpriced": unpriced,
@@ -160,13 +160,6 @@ def _reset(context: Context) -> Output:
     return Output(answer, text)
 
 
-def _undo(context: Context) -> Output:
-    client = Client(context.home)
-    client.ensure()
-    answer = msgspec.json.decode(client.order("undo", Nothing()))
-    return Output(answer, f"Undone: {answer['undone']}.")
-
-
 def _needed(context: Context) -> Connection:
     connection = context.reader()
     if connection is None:
@@ -177,4 +170,3 @@ def _needed(context: Context) -> Connection:
 LIST = Verb(_list_arguments, _list)
 SHOW = Verb(_id_argument, _show)
 RESET = Verb(_reset_arguments, _reset)
-UNDO = Verb(no_arguments, _undo)

@@ -10,9 +10,11 @@ import msgspec
 from engine.config.starter import INSTRUCTION_FILES, Machine, starter
 from engine.context.skills import discover, skill_folders
 from engine.proof.doctor import examine
+from engine.proof.finding import Finding
+from engine.runtime.edits import first
 from engine.runtime.settings import machine_zone
-from state.errors import Refused, StateUnwritable
-from state.files import write_private
+from state.home import Home
+from tui.cli.read_only import is_read_only
 from tui.cli.verb import Context, Output, Verb, no_arguments, table
 
 
@@ -34,24 +36,53 @@ def _init(context: Context) -> Output:
     data = {"path": str(path), "machine": msgspec.structs.asdict(machine)}
     if context.options.only_print:
         return Output(data | {"text": text}, text.rstrip())
-    if path.exists():
-        raise Refused(f"{path} is there already", "edit it, or look at a fresh one with: qd init --print")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, text.encode())
-    except OSError as error:
-        raise StateUnwritable(f"cannot write {path}: {error.strerror}", "check the folder, or use --home") from None
-    return Output(
-        data, f"Wrote {path}. It is good as it stands; every entry that would run something is commented out."
+    first(context.home, text)
+    return Output(data, "\n".join(_written(path, machine)))
+
+
+def _written(path: Path, machine: Machine) -> tuple[str, ...]:
+    """What was done, in words."""
+    rows = (
+        ("agent CLIs", ", ".join(machine.clis) or "none on the PATH", "their sessions show up by themselves"),
+        ("read here", ", ".join(machine.instructions) or "none", "the examples inject the first of them"),
+        ("skills", _few(machine.skills), "an example makes a set of the first three"),
+        ("time zone", machine.timezone, "of days, budgets and cron fields"),
+    )
+    return (
+        f"Wrote {path}. It is good as it stands; every entry that would run something is commented out.",
+        "",
+        table(("", "found", "what for"), rows),
+        "",
+        "Take the # away from what you want: a running engine notices, and says where a mistake is.",
+        "What is usable here: qd doctor. The keys that matter: qd tour. All of it at work, on fake data: qd demo.",
     )
 
 
+def _few(names: tuple[str, ...]) -> str:
+    """As many as can be read at a glance."""
+    return ", ".join(names[:_GLANCE]) + (f" and {len(names) - _GLANCE} more" if len(names) > _GLANCE else "") or "none"
+
+
+_GLANCE = 4
+
+
 def _doctor(context: Context) -> Output:
-    findings = examine(context.home)
+    findings = [*examine(context.home, is_read_only(os.environ)), *_keys(context.home)]
     marks = {"ok": "ok", "note": "--", "problem": "NO"}
     rows = [(marks[f.level], f.name, f.text + (f"; {f.fix}" if f.fix else "")) for f in findings]
     data = {"findings": [msgspec.structs.asdict(finding) for finding in findings]}
     return Output(data, table(("", "what", "found"), rows), ok=all(f.level != "problem" for f in findings))
+
+
+def _keys(home: Home) -> list[Finding]:
+    """What the console would say of its keymap."""
+    from tui.actions.keymap import keymap
+    from tui.options import declared_in
+
+    console = declared_in(home).console
+    problems = keymap(console.keys, console.keymap).problems
+    told = f"{console.keys} keys" + (f", {len(console.keymap)} of your own" if console.keymap else "")
+    return [Finding("keys", "problem", line) for line in problems] or [Finding("keys", "ok", told)]
 
 
 INIT = Verb(_init_arguments, _init)

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from engine.config.model import NO_SKILLS
-from engine.config.write import drop_entry, put_entry
+from engine.config.write import Entry
 from engine.runtime.boards import skill_board
-from engine.runtime.settings import CHECKS, load_strict
+from engine.runtime.edits import drop_entry, edit
+from engine.runtime.settings import load_strict
 from state.errors import Refused
 from state.skills import Skill
 from tui.cli.held_skills import found_here, pins_of, why_held
@@ -80,12 +81,12 @@ def _set_arguments(parser: argparse.ArgumentParser) -> None:
 def _set(context: Context) -> Output:
     options = context.options
     names = listed(options.skills)
-    config = put_entry(context.home.config_file, "skill_set", options.name, {"skills": names}, CHECKS)
+    known = load_strict(context.home).agents
+    entries: list[Entry] = [("skill_set", options.name, {"skills": names})]
     for agent in listed(options.agent):
-        adapter = config.agents[agent].adapter if agent in config.agents else None
-        config = put_entry(
-            context.home.config_file, "agent", agent, {"adapter": adapter, "skills": options.name}, CHECKS
-        )
+        adapter = known[agent].adapter if agent in known else None
+        entries.append(("agent", agent, {"adapter": adapter, "skills": options.name}))
+    config = edit(context.home, entries)
     found = {skill.name: skill for skill in reversed(found_here(config))}
     row = next(row for row in skill_board(None, config) if row.name == options.name)
     view = _set_view(row.name, row.skills, row.used_by, found)
@@ -108,7 +109,7 @@ def _remove(context: Context) -> Output:
         raise Refused(
             f"skill set {name} is used by {', '.join(users)}, so nothing was changed", "give them another set first"
         )
-    drop_entry(context.home.config_file, "skill_set", name, CHECKS)
+    drop_entry(context.home, "skill_set", name)
     return Output({"skill_set": name}, f"Skill set {name} is removed.")
 
 

@@ -21,12 +21,14 @@ from engine.runtime.settings import load_strict, zone_name
 from engine.schedule.calendar import zone_named
 from state import logs, spend
 from state.database import Connection, open_writer
-from state.errors import EngineUnavailable, UsageError
-from state.home import prepare
+from state.errors import EngineUnavailable, NotFound, UsageError
+from state.home import Home, prepare
 from state.rollups import Sums
 from state.spend import GROUPS, Group, Span
 from state.usage import SOURCES
 from tui.cli.raw import raw_runs, raw_table
+from tui.cli.read_only import is_read_only
+from tui.cli.scan_line import scan_said, scan_shown
 from tui.cli.sums import sums_view
 from tui.cli.usage_text import coverage_words, usage_text
 from tui.cli.verb import Context, Output, Verb, page
@@ -53,8 +55,12 @@ def _usage(context: Context) -> Output:
     config = load_strict(context.home)
     zone = _zone(zone_name(config) if options.tz is None else options.tz)
     span = _span(options, zone)
-    _catch_up(context, config)
+    if not is_read_only(os.environ):  # else it is as old as it is
+        with scan_shown(context.home):
+            _catch_up(context, config)
     connection = context.reader()
+    if connection is None and is_read_only(os.environ):
+        raise NotFound("there is no state yet, and here is read-only", "open a console that is not, or: qd usage")
     if connection is None:
         raise EngineUnavailable("the running engine is older than this qd", "end it with: qd engine stop")
     data, text = _raw(connection, span) if options.raw else _spent(connection, options.by, span, zone)
@@ -108,7 +114,7 @@ def _catch_up(context: Context, config: Config) -> None:
     while time.monotonic() < deadline:
         holder = client.holder()
         if holder is not None and holder.ready:
-            with _said_when_slow(holder):
+            with _said_when_slow(holder, context.home):
                 client.order("catch_up", Nothing(), patience_s=INGEST_PATIENCE_S)
             return
         if holder is None and _ingest(context, config):
@@ -118,9 +124,9 @@ def _catch_up(context: Context, config: Config) -> None:
 
 
 @contextmanager
-def _said_when_slow(holder: Holder) -> Iterator[None]:
+def _said_when_slow(holder: Holder, home: Home) -> Iterator[None]:
     """A first scan takes long, and a stopped engine never answers: say once what we wait for."""
-    timer = threading.Timer(WORDLESS_S, _say_waiting, (holder.pid,))
+    timer = threading.Timer(WORDLESS_S, _say_waiting, (holder.pid, home))
     timer.daemon = True
     timer.start()
     try:
@@ -129,7 +135,9 @@ def _said_when_slow(holder: Holder) -> Iterator[None]:
         timer.cancel()
 
 
-def _say_waiting(pid: int) -> None:
+def _say_waiting(pid: int, home: Home) -> None:
+    if sys.stderr.isatty() and scan_said(home):
+        return  # which shows that it is alive
     text = (
         f"qd: waiting for the engine (pid {pid}) to catch up with the logs; qd engine status tells whether it is alive"
     )

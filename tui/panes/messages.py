@@ -22,6 +22,16 @@ class RunOpened(Message):
 
 
 @dataclass
+class JobOpened(Message):
+    name: str
+
+
+@dataclass
+class BudgetOpened(Message):
+    name: str
+
+
+@dataclass
 class ResetAsked(Message):
     session_id: int
 
@@ -60,6 +70,16 @@ class InboxAsked(Message):
 
 
 @dataclass
+class UsageAsked(Message):
+    """Who uses tokens is to be shown, live."""
+
+
+@dataclass
+class GoneAsked(Message):
+    """What happened while no console was open is to be listed."""
+
+
+@dataclass
 class DecisionAsked(Message):
     """A question is to be answered, after a confirmation; `sha256` is that of what was shown."""
 
@@ -94,11 +114,6 @@ class AllowAsked(Message):
     sha256: str
     others: tuple[str, ...] = ()
     """Other held files of this name."""
-
-
-@dataclass
-class UndoAsked(Message):
-    pass
 
 
 @dataclass
@@ -145,3 +160,34 @@ class LookedAtOnly(Message):
     """A key was pressed on what cannot be changed here; `line` says why."""
 
     line: str
+
+
+@dataclass
+class CopyAsked(Message):
+    """A text is to go to the operator's clipboard. `again`: what the same key copies next; empty when nothing."""
+
+    what: str
+    text: str
+    again: str = ""
+
+
+@dataclass
+class EditorAsked(Message):
+    """A file is to be opened in the operator's own editor: the configuration at an entry, a skill's file, or a copy of
+    a run's output. Just one of them is given."""
+
+    entry: tuple[str, ...] = ()
+    path: str = ""
+    run_id: int | None = None
+
+
+@dataclass
+class ManyAsked(Message):
+    """The same act is to be done with several things, after one confirmation that names them all."""
+
+    act: str
+    """`stop`, `reset`, `fire`, `pause`, `resume` or `delete`."""
+    things: tuple[tuple[str, Any], ...]
+    """What each is called, and its id; of a declaration its section and its name."""
+    left_out: int = 0
+    """Marked ones that it cannot be done with."""

@@ -1,17 +1,27 @@
 """Which skills may whom see, and what does that cost every prompt? Full size also lists every skill found here."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
 from state.skills import Skill
 from tui import actions
-from tui.panes.messages import AssignAsked, DeleteAsked, SheetAsked, SkillChoiceAsked, SkillOpened, ask
+from tui.panes.copies import Copies
+from tui.panes.messages import (
+    AssignAsked,
+    CopyAsked,
+    DeleteAsked,
+    EditorAsked,
+    SheetAsked,
+    SkillChoiceAsked,
+    SkillOpened,
+    ask,
+)
 from tui.panes.pane import Pane
+from tui.reading.views import SkillBoard
 from tui.text import plural, tokens
 from tui.theme import Palette
-from tui.views import SkillBoard
 from tui.widgets.cells import Cell, Column, span
 from tui.widgets.lines import Lines
 from tui.widgets.table import Table
@@ -27,6 +37,9 @@ _SKILL_COLUMNS = (
     Column("origin", 12, drop=1),
     Column("problem, else what it is for", 30, drop=2, grows=True),
 )
+_OF_SETS = ("assign", "delete", "mark", "mark_all", "sort_by", "sort_next")
+_OF_SKILLS = ("edit", "editor", "copy")
+"""What can be done with one of the skills below the sets, and what only with a set."""
 _TITLE = 18
 """Cells of the title before its note."""
 
@@ -45,13 +58,15 @@ class SkillsPane(Pane["SkillSetRow"]):
 
     CONTEXT = "skills"
     COLUMNS = (
-        Column("set", 12),
+        Column("set", 12, letter="S"),
         Column("skills", 6, "right"),
-        Column("meta", 6, "right"),
-        Column("body", 6, "right", drop=2),
+        Column("meta", 6, "right", letter="M"),
+        Column("body", 6, "right", drop=2, letter="B"),
         Column("used by", 16, grows=True),
     )
     TEACHING = ("No skill sets yet.",)
+    ON_ROW = Pane.ON_ROW | {"open", "edit", "assign", "delete", "editor"}
+    WITH_MANY = frozenset({"delete"})
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
@@ -89,6 +104,15 @@ class SkillsPane(Pane["SkillSetRow"]):
             else span(", ".join(row.used_by) or "nobody", "dim"),
         )
 
+    def worth(self, row: "SkillSetRow", title: str) -> Any:
+        return {"set": row.name, "meta": row.meta_tokens, "body": row.body_tokens}[title]
+
+    def can(self, action: str, row: "SkillSetRow") -> bool:
+        return row.name != "none" or action in ("copy", "mark", "open")
+
+    def copies(self, row: "SkillSetRow") -> Copies:
+        return (("the set's name", row.name),)
+
     def note(self) -> Cell:
         if not self.known:
             return ()
@@ -101,17 +125,17 @@ class SkillsPane(Pane["SkillSetRow"]):
         if broken:
             return ((f"{plural(broken, 'skill')} with a problem", "warn"),)
         if len(self.all_rows) <= 1:
-            return ((f"{plural(len(self.found), 'skill')} found; n makes a set", "dim"),)
+            makes = self.keys.told("{list.new} makes a set")
+            return ((f"{plural(len(self.found), 'skill')} found; {makes}", "dim"),)
         return ((f"{plural(len(self.found), 'skill')} found", "dim"),)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "look":
             return super().check_action(action, parameters) if self._to_look_at() else False
-        if self.found_table.has_focus and action in ("edit", "assign", "delete"):
-            return super().check_action(action, parameters) if action == "edit" and self._to_look_at() else False
-        row = self.table.selected
-        if row is not None and row.name == "none" and action in ("edit", "assign", "delete"):
-            return False
+        if self.found_table.has_focus:
+            if action in _OF_SETS or (action in _OF_SKILLS and not self._to_look_at()):
+                return False
+            return actions.permit(self.app, (self.CONTEXT,), action)
         return super().check_action(action, parameters)
 
     async def on_table_row_chosen(self) -> None:
@@ -160,8 +184,26 @@ class SkillsPane(Pane["SkillSetRow"]):
             await ask(self.app, AssignAsked(row.name))
 
     def action_delete(self) -> None:
-        if row := self.table.selected:
-            self.post_message(DeleteAsked("skill_set", row.name))
+        rows = self.chosen("delete")
+        if self.marked:
+            self.post_message(self._with_many("delete", [(row.name, ("skill_set", row.name)) for row in rows]))
+        elif rows:
+            self.post_message(DeleteAsked("skill_set", rows[0].name))
+
+    def action_editor(self) -> None:
+        """The skill's own file, or the set's entry."""
+        if self.found_table.has_focus:
+            if skill := self.found_table.selected:
+                self.post_message(EditorAsked(path=skill.path))
+        elif row := self.table.selected:
+            self.post_message(EditorAsked(entry=("skill_set", row.name)))
+
+    def action_copy(self) -> None:
+        skill = self.found_table.selected if self.found_table.has_focus else None
+        if skill is None:
+            super().action_copy()
+        else:
+            self.post_message(CopyAsked("the skill's file", skill.path))
 
     def _skill_cells(self, skill: Skill) -> Sequence[Cell]:
         why = self.held.get(skill.path, "")
@@ -177,5 +219,6 @@ class SkillsPane(Pane["SkillSetRow"]):
         )
 
     def _draw_found_title(self) -> None:
-        note = "  tab goes here;  meta: carried by every prompt that is allowed the skill;  body: read when it is used"
+        goes = self.keys.told("{pane.next} goes here")
+        note = f"  {goes};  meta: carried by every prompt that is allowed the skill;  body: read when it is used"
         self.found_title.show([(("  Skills found", "head"), (f"  {len(self.found):,}", "dim"), (note, "dim"))])

@@ -1,13 +1,13 @@
-"""Set a limit, and see beside it what its present window has taken already."""
+"""Set a limit, and see beside it what its present window has spent already."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from engine.config.model import Budget, Config, Unit, Window
 from engine.config.routed import Lane
 from engine.config.rules import MOST_USD
 from tui import actions
-from tui.screens.sheet import Sheet, no_line
+from tui.screens.sheet import Problem, Sheet, name_problem
 from tui.text import amount_in_full, left, moment, stamp
 from tui.theme import Palette
 from tui.widgets.cells import Cell
@@ -28,7 +28,7 @@ SCOPES = {
 """Field to key: whose usage counts. Empty: everybody's."""
 SOURCES: tuple[str, ...] = get_args(get_args(get_type_hints(Budget)["source"])[0])
 ACTIONS: tuple[str, ...] = get_args(get_type_hints(Budget)["action"])
-TOO_EARLY = "known six hours after the first usage that it counts"
+TOO_EARLY = "nothing was ever used that it counts"
 _SUFFIXES = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -43,32 +43,37 @@ class BudgetSheet(Sheet):
         self._config, self._old, self._rows = config, name, rows
 
     def judge(self) -> None:
-        try:
-            self.entry()
-        except ValueError as error:
-            self.judged([no_line("budget", str(error))])
-            return
-        self.judged(self._books())
+        problems = self.problems()
+        marked = self.found_wrong(problems, "budget")
+        self.judged(marked or self._books())
+
+    def problems(self) -> list[Problem]:
+        """Every field that is wrong."""
+        values = self.form.values
+        window = values["window"] or "day"
+        action = "" if values["action"] in ("", *ACTIONS) else f"the action is {_one_of(ACTIONS)}"
+        odd = "" if window in get_args(Window) else f"'{window}' is no window; use {_one_of(get_args(Window))}"
+        limited = values["tokens"] or values["usd"]
+        found = [
+            ("name", name_problem("budget", values["name"], self._old, self._config.budget)),
+            ("window", odd),
+            ("action", action),
+            *((field, _complaint(parse, values[field])) for field, parse in _PARSED.items()),
+            ("tokens", "" if limited else "give it a limit: tokens, usd or both"),
+            *((field, self._no_such(field, values[field])) for field in SCOPES),
+        ]
+        return [(field, why) for field, why in found if why]
 
     def entry(self) -> dict[str, Any]:
-        """The keys to write. Raises ValueError, saying which field is wrong."""
+        """The keys to write. Raises ValueError, saying what is wrong."""
+        if problems := self.problems():
+            raise ValueError(problems[0][1])
         values = self.form.values
-        if not values["name"]:
-            raise ValueError("give it a name")
-        if self._old and values["name"] != self._old:
-            raise ValueError(f"a budget keeps its name: leave it at {self._old}, or write a new one with n")
-        if not self._old and values["name"] in self._config.budget:
-            raise ValueError(f"there is a budget {values['name']} already")
-        if (window := values["window"] or "day") not in get_args(Window):
-            raise ValueError(f"'{window}' is no window; use {_one_of(get_args(Window))}")
-        if values["action"] not in ("", *ACTIONS):
-            raise ValueError(f"the action is {_one_of(ACTIONS)}")
         tokens = parse_tokens(values["tokens"]) if values["tokens"] else None
         usd = parse_usd(values["usd"]) if values["usd"] else None
-        if tokens is None and usd is None:
-            raise ValueError("give it a limit: tokens, usd or both")
         said = {"warn_at": _share(values["warn at"]), "action": values["action"] or None}
-        return {"window": window, "tokens": tokens, "usd": usd, **said, **self._scope(values)}
+        scope = {key: values[field] or None for field, key in SCOPES.items()}
+        return {"window": values["window"] or "day", "tokens": tokens, "usd": usd, **said, **scope}
 
     def action_save(self) -> None:
         """Write it, when it is good; the engine takes it up at once."""
@@ -81,18 +86,17 @@ class BudgetSheet(Sheet):
         self.flash("writing", "dim")
         self.deck.link.put_entry("budget", name, entry, lambda _: self.written(f"budget {name} is in force"))
 
-    def _scope(self, values: dict[str, str]) -> dict[str, str | None]:
-        known = {
+    def _no_such(self, field: str, name: str) -> str:
+        known: dict[str, Collection[str]] = {
             "lane": get_args(Lane),
             "agent": self._config.agents,
             "job": self._config.job,
             "task type": self._config.task_types,
             "source": SOURCES,
         }
-        for field, names in known.items():
-            if values[field] and values[field] not in names:
-                raise ValueError(f"there is no {field} '{values[field]}'; known: {', '.join(names) or 'none'}")
-        return {key: values[field] or None for field, key in SCOPES.items()}
+        if not name or field not in known or name in known[field]:
+            return ""
+        return f"there is no {field} '{name}'; known: {', '.join(known[field]) or 'none'}"
 
     def _books(self) -> list[Cell]:
         """Of each unit that has a limit; what the fields say now is held against what was spent already."""
@@ -112,14 +116,14 @@ class BudgetSheet(Sheet):
 
     def _book(self, row: "BudgetRow", limit: int) -> list[Cell]:
         most, unit = limit + row.granted, row.unit
-        level = "full" if row.taken >= most else "warn" if row.taken >= most * row.warn_at else "ok"
+        level = "full" if row.taken >= most else "warn" if row.spent >= most * row.warn_at else "ok"
         granted = f", {amount_in_full(unit, row.granted)} of it granted by you" if row.granted else ""
         return [
-            (("this window  ", "dim"), *meter(row.committed + row.overrun, row.held, most, level, 32)),
-            _line("taken", f"{_number(unit, row.taken, most)} of {_number(unit, most, row.taken)}", granted),
-            _line("reserved", _number(unit, row.held), "   by live runs"),
-            _line("committed", _number(unit, row.committed), "   spent as reserved"),
-            _line("overrun", _number(unit, row.overrun), "   spent beyond a reservation, or observed"),
+            (("this window  ", "dim"), *meter(row.spent, row.held, most, level, 32)),
+            _line("spent", f"{_number(unit, row.spent, most)} of {_number(unit, most, row.spent)}", granted),
+            _line("held", _number(unit, row.held), "   reserved by live runs, and not used yet"),
+            _line("observed", _number(unit, row.observed), "   by sessions that are not ours"),
+            _line("overrun", _number(unit, row.overrun), "   by our runs beyond what was free"),
             *_no_price(row),
             self._at_the_end(row),
             (("until        ", "dim"), (stamp(row.window_end_ms, self.deck.zone), "text"), self._left(row)),
@@ -221,3 +225,14 @@ def _share(text: str) -> float | None:
     if not 0 < share <= 1:
         raise ValueError("warn at must be above 0 and at most 1")
     return share
+
+
+_PARSED: dict[str, Callable[[str], Any]] = {"tokens": parse_tokens, "usd": parse_usd, "warn at": _share}
+
+
+def _complaint(parse: Callable[[str], Any], text: str) -> str:
+    try:
+        parse(text) if text else None
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,4 +1,4 @@
-"""Are you sure? Names exactly what will happen, and does not take an Enter that was meant for something else."""
+"""Are you sure? Names exactly what will happen, and does not take a key that was meant for something else."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +10,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from tui import actions
+from tui.actions import show_key
+from tui.actions.keymap import UNBOUND, Keymap, is_typed
 from tui.theme import Palette
 from tui.widgets.cells import Cell, wrap
 from tui.widgets.form import Field, Form
@@ -18,9 +20,11 @@ from tui.widgets.lines import Lines
 WIDTH, FRAME = 76, 6
 """Cells of the dialog, and those of them that its frame takes."""
 DEAF_S = 0.3
-"""For so long after it is on screen Enter does nothing: it may have been typed before the dialog was there."""
+"""For so long after it is on screen nothing is done: the key may have been typed before the dialog was there."""
 BURST_S = 0.03
-"""An Enter that comes so soon after another key was not pressed but pasted."""
+"""A key to do it that comes so soon after another one was not pressed but pasted."""
+
+_YES = next(action for action in actions.ACTIONS if action.name == "confirm.yes")
 
 Act = Callable[[str], None]
 
@@ -28,7 +32,7 @@ Act = Callable[[str], None]
 class Confirm(ModalScreen[None]):
     """A question with one answer key. With `ask`, a reason can be typed that goes along."""
 
-    BINDINGS = actions.bindings("confirm")
+    BINDINGS = [*actions.bindings("confirm"), actions.beyond("suspend")]
     CSS = """
     Confirm { align: center middle; background: transparent; }
     Confirm > Vertical {
@@ -47,11 +51,8 @@ class Confirm(ModalScreen[None]):
         self._last_key = -BURST_S
         self._what: list[Cell] = [((title, "bold"),), (), *(((line, "text"),) for line in what)]
         self._lines = Lines(palette)
-        self._hint: list[Cell] = [
-            (("enter", "accent"), (" do it   ", "dim"), ("esc", "accent"), (" leave it as it is", "dim")),
-        ]
-        self._keys = Lines(palette, [(), *self._hint])
-        self._keys.styles.height = 1 + len(self._hint)
+        self._keys = Lines(palette)
+        self._keys.styles.height = 2
         self._form = Form(palette, (Field(ask, hint="goes on record with it; may stay empty"),)) if ask else None
 
     def compose(self) -> ComposeResult:
@@ -66,11 +67,12 @@ class Confirm(ModalScreen[None]):
         lines = [part for line in self._what for part in wrap(line, width, 2)]
         self._lines.styles.height = len(lines)
         self._lines.show(lines)
+        self._keys.show([(), self._hint])
         self.call_after_refresh(self._note_shown)
 
     def on_key(self, event: events.Key) -> None:
         """Of a dialog without a line to type in: every key that means nothing here."""
-        if event.key != "enter":
+        if event.key not in self._keymap.of(_YES):
             self._last_key = self.clock()
 
     def on_form_edited(self) -> None:
@@ -78,23 +80,53 @@ class Confirm(ModalScreen[None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.action_yes()
+        if self._yes == "enter" or self._keymap.means("enter", _YES.name):
+            self.action_yes()
+
+    @property
+    def _keymap(self) -> Keymap:
+        found: Keymap = self.app.keymap  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def _yes(self) -> str:
+        """The key to do it: of several the first one that is no letter of the reason."""
+        keys = self._keymap.of(_YES)
+        if self._form is None:
+            return next(iter(keys), "")
+        return next((key for key in keys if not is_typed(key.split()[0])), "enter" if keys else "")
+
+    @property
+    def _hint(self) -> Cell:
+        yes, no = show_key(self._yes) or UNBOUND, self._keymap.named("back")
+        return ((yes, "accent"), (" do it   ", "dim"), (no, "accent"), (" leave it as it is", "dim"))
 
     def action_yes(self) -> None:
         """Do it, unless the key came too early to have been meant, or in one go with others."""
         said = next(iter(self._form.values.values())) if self._form is not None else ""
         if not self._meant(self.clock()):
-            self._keys.show([(("that enter came too early to have been meant; press it again", "warn"),), *self._hint])
+            said = "that key came too early to have been meant; press it again"
+            self._keys.show([((said, "warn"),), self._hint])
             return
         self.dismiss()
         self._act(said)
 
     def _meant(self, now: float) -> bool:
         before, self._last_key = self._last_key, now
+        if not self._on_screen(now):
+            return False
         return self._shown_at is not None and now - self._shown_at >= DEAF_S and now - before >= BURST_S
 
+    def _on_screen(self, now: float) -> bool:
+        """Whether it can be seen by now. While a terminal does not read, callbacks after a frame come without one."""
+        if not getattr(self.app, "seen", True):
+            self._shown_at = None
+        elif self._shown_at is None:
+            self._shown_at = now
+        return self._shown_at is not None
+
     def _note_shown(self) -> None:
-        self._shown_at = self.clock()
+        self._on_screen(self.clock())
 
     def action_back(self) -> None:
         self.dismiss()

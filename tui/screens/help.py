@@ -1,113 +1,144 @@
-"""Which keys are there, and what do the letters mean? Written by the registry, so that it cannot be out of date."""
+"""Which keys are there? Those that work now come first; enter does what the line says, as the key itself would."""
 
-from collections.abc import Iterable
+from typing import Any
 
 from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Input
 
-from tui import actions, legend
-from tui.actions import Action
+from tui import actions
+from tui.actions.keymap import NO_KEY, Keymap
+from tui.screens.help_lines import HelpLine, help_lines
 from tui.screens.screen import DeckScreen
-from tui.theme import Palette
-from tui.widgets.cells import Cell, wrap
-from tui.widgets.lines import Page, TitleLines
+from tui.theme import Palette, Tone
+from tui.widgets.cells import Column
+from tui.widgets.flash import Flash
+from tui.widgets.line_input import LineInput
+from tui.widgets.lines import Lines
+from tui.widgets.table import Table
 
-_PLACES = {
-    "app": "everywhere",
-    "overview": "overview",
-    "table": "lists",
-    "session": "session",
-    "run": "run",
-    "inbox": "inbox",
-    "talk": "talk",
-    "skill": "skill",
-    "page": "pages",
-    "sheet": "sheets",
-    "spawn": "spawn sheet",
-    "confirm": "dialogs",
-    "help": "this page",
-    "result": "results",
-    "prompt": "the : line",
-}
+Live = dict[str, tuple[str, Any]]
+"""By the name of an action: what to run, and the widget that does it."""
 
-_INDENT, _WORDS_FROM, _WIDE = 15, 30, 90
-"""An explanation that needs several lines goes on below its label; from so many cells on, below its own beginning."""
-_OF_A_LETTER = 2
-"""Spans of a line that explains a letter: it has no label before its words."""
-_AT_THE_END = (
-    ("52.0k, 44-61k", "likely, low-high: the band is a standard deviation of past hours, idle ones included"),
-    ("-", "not known before six hours after the first usage that the budget counts"),
-)
-"""What the columns `at the end` and `likely, low-high` of the budgets say."""
+_LEAST_WIDTH = 40
+
+
+def live(screen: Screen[Any]) -> Live:
+    """What can be done on a screen now."""
+    names = {action.name for action in actions.ACTIONS}
+    active = (one for one in screen.active_bindings.values() if one.enabled and one.binding.key != NO_KEY)
+    return {one.binding.id: (one.binding.action, one.node) for one in active if one.binding.id in names}
+
+
+class _Keys(Table[HelpLine]):
+    """Its cursor goes from one explanation to the next."""
+
+    def action_cursor(self, step: int) -> None:
+        ahead = range(self.cursor + step, len(self.rows) if step > 0 else -1, step)
+        last = len(self.rows) - 1 if step > 0 else 0
+        self.move_to(next((row for row in ahead if self.rows[row].stops), last))
+        if step < 0 and self.cursor == 0:
+            self.move_to(next((row for row, line in enumerate(self.rows) if line.stops), 0))
 
 
 class Help(DeckScreen):
-    """One page to scroll."""
+    """One list, with a line to find something in it."""
 
     DEFAULT_CSS = """
     Help { padding: 0 1; }
+    Help > .-title { height: 1; }
+    Help > .-said { height: 1; }
     """
     BINDINGS = actions.bindings("help")
     CONTEXTS = ("help",)
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, live: Live, keymap: Keymap) -> None:
         super().__init__(palette)
-        self._page = Page(palette)
+        self.table = _Keys(
+            (Column("", _LEAST_WIDTH, grows=True),), lambda row: row.key, lambda row: (row.cell,), palette
+        )
+        self.found = ""
+        self._live, self._keymap = live, keymap
+        self._title = Lines(palette, classes="-title")
+        self._said = Flash(palette)
 
     def compose_body(self) -> ComposeResult:
-        yield TitleLines(self.palette, "Keys", "what can be done now stands in the last line of a screen")
-        yield self._page
+        yield self._title
+        yield self.table
+        yield self._said
+
+    def on_mount(self) -> None:
+        self.table.focus()
 
     def on_resize(self) -> None:
-        width = max(40, self.size.width - 2)
-        wide = width >= _WIDE
-        self._page.show(
-            [
-                part
-                for line in help_lines()
-                for part in wrap(line, width, _WORDS_FROM if wide and len(line) > _OF_A_LETTER else _INDENT)
-            ]
-        )
+        super().on_resize()
+        self._draw()
 
-    def action_back(self) -> None:
+    async def action_filter(self) -> None:
+        """Open the line; typing narrows at once, enter keeps it, esc drops it."""
+        if self.query(Input):
+            return
+        line = LineInput(self.found, "find a key, or what it does")
+        await self.mount(line, after=self._title)
+        self.set_focus(line)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.found = event.value.strip()
+        self._draw()
+
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._keymap.means("enter", "filter.keep"):
+            await self._end_filter()
+
+    async def action_keep(self) -> None:
+        await self._end_filter()
+
+    async def on_table_row_chosen(self) -> None:
+        self.action_run()
+
+    def action_run(self) -> None:
+        """Close this page, and do what the line says on the one below."""
+        line = self.table.selected
+        if line is None or not line.action:
+            return
+        if line.action not in self._live:
+            self.flash("that works elsewhere: at the end of its line stands where", "warn")
+            return
+        action, node = self._live[line.action]
         self.dismiss()
+        self.app.call_next(self.app.run_action, action, node)
 
+    async def action_back(self) -> None:
+        if self.query(Input) or self.found:
+            self.found = ""
+            await self._end_filter()
+        else:
+            self.dismiss()
 
-def help_lines() -> list[Cell]:
-    """Every action by group, then every letter."""
-    lines: list[Cell] = []
-    for group, title in actions.GROUPS.items():
-        lines += [((title, "head"),)]
-        lines += [_action_line(action) for action in actions.ACTIONS if action.group == group]
-        lines.append(())
-    for title, letters in (
-        ("Sessions, first column", legend.SESSION_LETTERS),
-        ("Sessions, figures", legend.SESSION_FIGURES),
-        ("Jobs, first column", legend.JOB_LETTERS),
-        ("Jobs, last slots: the newest is the last one", legend.SLOT_LETTERS),
-        ("Budgets, and how fast tokens go", legend.BUDGET_FIGURES),
-        ("Budgets, at the end of their window", _AT_THE_END),
-    ):
-        lines += [((title, "head"),), *_letter_lines(letters), ()]
-    return lines
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "run" and self.query(Input):
+            return False
+        if action == "keep" and not self.query(Input):
+            return False
+        return super().check_action(action, parameters)
 
+    def flash(self, line: str, tone: Tone = "text") -> None:
+        self._said.flash(line, tone)
 
-def _action_line(action: Action) -> Cell:
-    keys = " ".join(actions.show_key(key) for key in action.key.split(","))
-    asks = " Asks first." if action.dangerous else ""
-    where = ", ".join(dict.fromkeys(_place(context) for context in action.where))
-    said = f"{action.help[0].upper()}{action.help[1:]}."
-    return (
-        (f"  {keys:<12} ", "accent"),
-        (f"{action.label:<14} ", "bold"),
-        (f"{said}{asks}", "text"),
-        (f"  {where}", "dim"),
-    )
+    async def _end_filter(self) -> None:
+        self.set_focus(self.table)
+        await self.query(Input).remove()
+        self._draw()
 
-
-def _letter_lines(letters: Iterable[tuple[str, str]]) -> list[Cell]:
-    return [((f"  {letter:<12} ", "accent"), (said, "text")) for letter, said in letters]
-
-
-def _place(context: str) -> str:
-    titles: dict[str, str] = {name: title for _, name, title in actions.PANES}
-    return titles.get(context) or _PLACES[context]
+    def _draw(self) -> None:
+        width = max(_LEAST_WIDTH, self.size.width - 2)
+        read_only = self.deck.read_only
+        self.table.show(help_lines(width, self._keymap, self._live, self.found, read_only))
+        if self.table.cursor == 0 or not (self.table.selected and self.table.selected.stops):
+            self.table.move_to(0)
+            self.table.action_cursor(1)
+        does = "{help.run} does what the line says, {help.filter} finds one"
+        said = f"only lines with {self.found}" if self.found else self._keymap.told(does)
+        self._title.show([((said, "warn" if self.found else "dim"),)])

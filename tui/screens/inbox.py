@@ -5,8 +5,10 @@ from typing import Any
 
 from textual.app import ComposeResult
 
-from tui import actions, changes
-from tui.asked import Asked
+from tui import actions
+from tui.panes.messages import SkillOpened, ask
+from tui.reading import changes
+from tui.reading.asked import Asked
 from tui.screens.question import HeldSkill, asks_for, decision, held_lines, held_skills, lacks, question_lines
 from tui.screens.screen import DeckScreen
 from tui.text import age, ago, due, plural, tokens
@@ -32,7 +34,7 @@ TEACHING = (
     'A run that does not fit into a budget with action = "ask" appears here, and starts when you approve it;',
     'so does what a live agent with permissions = "ask" wants to do, which waits until you answer.',
 )
-HELD = "skill {} is held: 4, then c"
+HELD = "is held: {go.skills}, then {skill.look}"
 
 
 class InboxScreen(DeckScreen):
@@ -104,7 +106,18 @@ class InboxScreen(DeckScreen):
             return False
         if action in ("approve", "deny") and not (isinstance(row, Asked) and row.readable):
             return False
+        if action == "follow" and not isinstance(row, HeldSkill):  # an enter too many opens nothing
+            return False
         return super().check_action(action, parameters)
+
+    async def on_table_row_chosen(self) -> None:
+        await self.action_follow()
+
+    async def action_follow(self) -> None:
+        """To the skill that is held."""
+        row = self.table.selected
+        if isinstance(row, HeldSkill):
+            await ask(self.app, SkillOpened(row.name, row.path, row.why))
 
     def action_approve(self) -> None:
         self._decide(approve=True)
@@ -133,10 +146,10 @@ class InboxScreen(DeckScreen):
     def _draw(self) -> None:
         number, row = len(self.table.rows), self.table.selected
         said = self._counts()
-        self._title.show([(("Needs me", "bold"), (f"   {', '.join(said)}", "dim"))])
+        self._title.show([((", ".join(said), "bold"),)])
         self.table.styles.height = 1 + min(_LISTED, number) if number else 0
         width = max(40, self.size.width - 2)
-        seen = (row, width, self._ages(row) if isinstance(row, Asked) else ())
+        seen = (row, width, self.deck.keymap, self._ages(row) if isinstance(row, Asked) else ())
         if seen != self._seen:  # a task may be long, and breaking it into lines takes its time
             self._seen = seen
             self._show_question(row, width)
@@ -156,7 +169,7 @@ class InboxScreen(DeckScreen):
         if isinstance(row, Asked):
             lines = question_lines(row, self.now_ms, self.deck.zone)
         elif row is not None:
-            lines = held_lines(row)
+            lines = held_lines(row, self.deck.keymap)
         self.page.show([part for line in lines for part in wrap(line, width, _INDENT if row else 0)])
 
     def _key(self, row: Asked | HeldSkill) -> Hashable:
@@ -164,7 +177,8 @@ class InboxScreen(DeckScreen):
 
     def _cells(self, row: Asked | HeldSkill) -> Sequence[Cell]:
         if isinstance(row, HeldSkill):
-            return (span("-", "dim"), span("-", "dim"), span(HELD.format(row.name), "warn"), *((),) * 4)
+            said = f"skill {row.name} {self.deck.keymap.told(HELD)}"
+            return (span("-", "dim"), span("-", "dim"), span(said, "warn"), *((),) * 4)
         told, known = row.question, row.question or row.permission
         return (
             span(str(row.run_id), "dim"),

@@ -1,18 +1,20 @@
 """Declare a job, and see when it will fire while you type: in your zone, and in UTC."""
 
 import time
+from collections.abc import Collection
 from datetime import UTC
 from typing import Any
 
 from engine.config.model import Config, Job
 from tui import actions
-from tui.screens.sheet import Sheet, no_line
+from tui.screens.sheet import Problem, Sheet, name_problem, no_line
 from tui.text import age, local
 from tui.theme import Palette
 from tui.widgets.cells import Cell
 from tui.widgets.form import Field
 
 FIRES_SHOWN = 5
+LANES = ("", "isolated", "main")
 NOTHING = "none"
 """In `inject`: no file, whatever the agent or the task type says."""
 
@@ -28,6 +30,7 @@ class JobSheet(Sheet):
         title = f"Job {name}" if name else "New job"
         super().__init__(palette, title, f"written to [job.{name or 'NAME'}]", fields)
         self._config, self._old = config, name
+        self.form.folder = self._folder
         self.problem = ""
 
     def judge(self) -> None:
@@ -53,18 +56,27 @@ class JobSheet(Sheet):
         entry |= {"session": values["lane"] or None, "task_type": values["task type"] or None, "inject": inject}
         return entry | {"can_write": tuple(values["can write"].split()) or None}
 
+    def _folder(self) -> str:
+        """Where it will work: as it says, else as its agent does."""
+        values = self.form.values
+        agent = self._config.agents.get(values["agent"] or Job().agent)
+        return values["workspace"] or (agent.workspace if agent is not None else None) or ""
+
     def _fires(self) -> list[Cell]:
         from engine.runtime.settings import zone_name
         from engine.schedule.calendar import next_fires_ms, trigger
 
-        self.problem = self._wrong()
-        if self.problem:
-            return [no_line("job", self.problem)]
+        problems = self._wrong()
+        self.problem = problems[0][1] if problems else ""
+        marked = self.found_wrong(problems, "job")
+        if problems:
+            return marked
         values, now_ms = self.form.values, time.time_ns() // 1_000_000
         try:
             trig = trigger(values["every"] or None, values["cron"] or None, values["zone"] or zone_name(self._config))
         except ValueError as error:
             self.problem = str(error)
+            self.form.mark(("cron" if values["cron"] else "every",))
             return [no_line("when", self.problem)]
         fires = next_fires_ms(trig, now_ms, now_ms, FIRES_SHOWN)
         head: Cell = ((f"{'next fires':<12}", "dim"), (f"{trig.words}, in {trig.zone}", "text"))
@@ -82,24 +94,24 @@ class JobSheet(Sheet):
             (f"in {age(now_ms, fire_ms)}", "dim"),
         )
 
-    def _wrong(self) -> str:
+    def _wrong(self) -> list[Problem]:
         """What is wrong with the fields, apart from the calendar."""
-        values = self.form.values
-        if not values["name"]:
-            return "give it a name"
-        if values["name"] != self._old and values["name"] in self._config.job:
-            return f"there is a job {values['name']} already"
-        if values["agent"] and values["agent"] not in self._config.agents:
-            return f"there is no agent '{values['agent']}'; known: {', '.join(self._config.agents)}"
-        if values["lane"] not in ("", "isolated", "main"):
-            return "the lane is isolated or main; empty: as the task type says"
-        if values["task type"] and values["task type"] not in self._config.task_types:
-            return f"there is no task type '{values['task type']}'; known: {', '.join(self._config.task_types)}"
-        if not _is_zone(values["zone"]):
-            return f"there is no zone '{values['zone']}'; write it like Europe/Berlin"
-        if self._old and values["name"] != self._old:
-            return f"a job keeps its name: leave it at {self._old}, or write a new one with n"
-        return _timeout_problem(values["timeout"])
+        values, config = self.form.values, self._config
+        zone = "" if _is_zone(values["zone"]) else f"there is no zone '{values['zone']}'; write it like Europe/Berlin"
+        lane = "" if values["lane"] in LANES else "the lane is isolated or main; empty: as the task type says"
+        found = [
+            ("name", name_problem("job", values["name"], self._old, config.job)),
+            ("agent", _unknown("agent", values["agent"], config.agents)),
+            ("lane", lane),
+            ("task type", _unknown("task type", values["task type"], config.task_types)),
+            ("zone", zone),
+            ("timeout", _timeout_problem(values["timeout"])),
+        ]
+        return [(field, why) for field, why in found if why]
+
+
+def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+    return f"there is no {kind} '{name}'; known: {', '.join(known)}" if name and name not in known else ""
 
 
 def _fields(config: Config, name: str, job: Job) -> tuple[Field, ...]:
@@ -113,8 +125,8 @@ def _fields(config: Config, name: str, job: Job) -> tuple[Field, ...]:
         Field("task type", job.task_type or "", "the agent's, else cron", tuple(config.task_types)),
         Field("lane", job.session or "", "as the task type says", ("isolated", "main"), beside=True),
         Field("workspace", job.workspace or "", "the folder it works in; empty: the agent's"),
-        Field("inject", inject, "files for its prompt, or none"),
-        Field("can write", " ".join(job.can_write), "paths that it may write", beside=True),
+        Field("inject", inject, "files for its prompt, or none", paths=True),
+        Field("can write", " ".join(job.can_write), "paths that it may write", beside=True, paths=True),
         Field("task", job.task, "what to do, in words"),
         Field("timeout", job.timeout or "", "for instance 5m; empty: as the agent or the task type says"),
     )

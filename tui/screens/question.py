@@ -6,11 +6,12 @@ from datetime import tzinfo
 from msgspec import Struct
 
 from engine.runtime.questions import Permission, Question, Raise
-from tui.asked import HASH_SHOWN, Asked
+from tui.actions.keymap import SHIPPED, Keymap
 from tui.clean import clean
 from tui.panes.messages import DecisionAsked
-from tui.text import ago, amount, amount_in_full, due, stamp
-from tui.views import SkillBoard
+from tui.reading.asked import HASH_SHOWN, Asked
+from tui.reading.views import SkillBoard
+from tui.text import ago, amount, amount_in_full, due, plural, stamp
 from tui.widgets.cells import Cell, span
 
 _INDENT = 11
@@ -33,9 +34,11 @@ def held_skills(board: SkillBoard) -> tuple[HeldSkill, ...]:
     return tuple(HeldSkill(names.get(path, "?"), path, why) for path, why in board.held.items())
 
 
-def held_lines(row: HeldSkill) -> list[Cell]:
+def held_lines(row: HeldSkill, keys: Keymap = SHIPPED) -> list[Cell]:
     """Where it is, why it is held, and where it is answered: after all of it was shown."""
-    how = "no run may use it until then: on the overview press 4, then c, which shows what has changed"
+    how = keys.told(
+        "{go.skills}, then {skill.look}, on the overview shows what changed; no run may use it until you allow it"
+    )
     return [
         *_block("skill", (row.name,)),
         *_block("file", (row.path,)),
@@ -129,7 +132,7 @@ def _resumed(told: Question) -> list[Cell]:
 
 
 def _expected(told: Question) -> str:
-    said = f"{told.likely_tokens:,} tokens likely, at most {told.high_tokens:,}"
+    said = f"{plural(told.likely_tokens, 'token')} likely, at most {told.high_tokens:,}"
     if told.high_microusd is None:
         return f"{said}; what that costs is not known: no price for its model"
     return f"{said}, for at most {amount_in_full('microusd', told.high_microusd)}"

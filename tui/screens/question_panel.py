@@ -6,7 +6,8 @@ from datetime import tzinfo
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tui.asked import Asked
+from tui.actions.keymap import Keymap
+from tui.reading.asked import Asked
 from tui.screens.question import question_lines
 from tui.theme import Palette
 from tui.widgets.cells import Cell, wrap
@@ -14,6 +15,7 @@ from tui.widgets.lines import Lines, Page
 
 _INDENT = 11
 _HEAD = 1
+_KEYS = "{question.approve} allows, {question.deny} denies"
 LEAST = 4
 """Lines of a question that are in sight however small the screen is."""
 
@@ -54,10 +56,11 @@ class QuestionPanel(Vertical):
         if self._shown != asks[0].id:
             self._shown = asks[0].id
             self.page.action_end(-1)
-        self._head.show([_head_line(len(asks), self.page.has_focus, len(parts) > height)])
+        keymap: Keymap = self.app.keymap  # type: ignore[attr-defined]
+        self._head.show([_head_line(len(asks), self.page.has_focus, len(parts) > height, keymap)])
 
 
-def _head_line(number: int, focused: bool, long: bool) -> Cell:
-    keys = "y allows, n denies" if focused else "tab, then y allows, n denies"
+def _head_line(number: int, focused: bool, long: bool, keymap: Keymap) -> Cell:
+    keys = keymap.told(_KEYS if focused else f"{{session.other}}, then {_KEYS}")
     more = f" (1 of {number})" if number > 1 else ""
-    return ((f"it asks: {keys}", "warn"), (more, "warn"), ("  pgdn: rest" if long else "", "dim"))
+    return ((f"it asks: {keys}", "warn"), (more, "warn"), (keymap.told("  {page.down}: rest") if long else "", "dim"))

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 
 from tui import actions
 from tui.screens.screen import DeckScreen
+from tui.text import plural
 from tui.theme import Palette
 from tui.widgets.cells import Cell, wrap
 from tui.widgets.lines import Lines, Page
@@ -23,15 +24,15 @@ class Result(DeckScreen):
 
     def __init__(self, palette: Palette, line: str, exit_code: int, out: Sequence[str], err: Sequence[str]) -> None:
         super().__init__(palette)
-        self._line, self._exit_code = line, exit_code
+        self.about = f"qd {line.removeprefix('qd ')}"
+        self._exit_code = exit_code
         self._page = Page(palette)
         self._body: list[Cell] = [((text, "text"),) for text in out]
         self._body += [((text, "bad"),) for text in err]
 
     def compose_body(self) -> ComposeResult:
-        failed = self._exit_code != 0
-        title: Cell = (("qd ", "dim"), (self._line, "bold"))
-        if failed:
+        title: Cell = ((plural(len(self._body), "line"), "dim"),)
+        if self._exit_code != 0:
             title = (*title, (f"   exit code {self._exit_code}", "bad"))
         yield Lines(self.palette, [title], classes="-title")
         yield self._page

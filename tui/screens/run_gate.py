@@ -10,11 +10,12 @@ from engine.contract.outcome import StoppedAt
 from engine.contract.verdict import WAITING_WORDS
 from engine.scopes.violations import words
 from state.runs import Run
-from tui.run_words import answers_words, over_words, questions_words
+from tui.actions.keymap import SHIPPED, Keymap
+from tui.reading.details import RunDetail
+from tui.reading.run_words import answers_words, over_words, questions_words
 from tui.screens.question import asks_for
 from tui.text import amount_in_full, due, moment, plural
 from tui.theme import Tone
-from tui.views import RunDetail
 from tui.widgets.cells import Cell
 
 _UNSAID = ("task", "lane", "agent")
@@ -50,13 +51,14 @@ _VALUES: dict[str, Callable[[Run], str]] = {
 """Of what is kept with the run; of the other values, the receipt keeps who decided them."""
 
 
-def gate_lines(detail: RunDetail, now_ms: int, zone: tzinfo | None) -> list[Cell]:
-    """One line for each of these that there is something to say of."""
+def gate_lines(detail: RunDetail, now_ms: int, zone: tzinfo | None, keys: Keymap = SHIPPED) -> list[Cell]:
+    """One line for each of these that there is something to say of. `keys` are those in force."""
+    answers = keys.told("{inbox} on the overview answers, {hint.follow} goes there")
     return [
-        *_wait(detail.run, now_ms, zone),
-        *_asks(detail),
+        *_wait(detail.run, now_ms, zone, answers),
+        *_asks(detail, answers),
         *_stopped(detail),
-        *_ended(detail),
+        *_held(detail),
         *_estimate(detail),
         *_routed(detail),
         *_cache(detail),
@@ -65,38 +67,43 @@ def gate_lines(detail: RunDetail, now_ms: int, zone: tzinfo | None) -> list[Cell
     ]
 
 
+def waits_for_word(detail: RunDetail) -> bool:
+    """Whether the operator has to say something for it to go on."""
+    return bool(detail.asks) or (detail.run.state == "waiting" and detail.run.waits_for == "approval")
+
+
 def fact(name: str, value: str, beside: str = "", tone: Tone = "text") -> Cell:
     """A line of the page: what it is, what it says, and what stands dim beside it."""
     return ((f"{name:<11}", "dim"), (value, tone), (f"   {beside}" if beside else "", "dim"))
 
 
-def _wait(run: Run, now_ms: int, zone: tzinfo | None) -> list[Cell]:
+def _wait(run: Run, now_ms: int, zone: tzinfo | None, answers: str) -> list[Cell]:
     if run.state != "waiting":
         return []
     until = f", until {due(run.expires_ms, now_ms, zone)}" if run.expires_ms is not None else ""
-    beside = "press i on the overview" if run.waits_for == "approval" else "it comes by itself"
+    beside = answers if run.waits_for == "approval" else "it comes by itself"
     since = moment(run.requested_ms, now_ms, zone)
     said = f"for {WAITING_WORDS.get(run.waits_for or '', run.waits_for)} since {since}{until}"
     return [fact("waits", said, beside, "warn")]
 
 
-def _asks(detail: RunDetail) -> list[Cell]:
-    return [fact("asks", asks_for(one), "press i on the overview", "warn") for one in detail.asks]
+def _asks(detail: RunDetail, answers: str) -> list[Cell]:
+    return [fact("asks", asks_for(one), answers, "warn") for one in detail.asks]
 
 
-def _ended(detail: RunDetail) -> list[Cell]:
-    """What held it, how often it asked its model, and what its keeper had to do about its processes."""
+def _held(detail: RunDetail) -> list[Cell]:
+    """What held it, how often it asked its model and the operator, and what its keeper had to do at its end."""
     run, end = detail.run, detail.end
-    said = [f"sandbox {run.sandbox}"] if run.sandbox else []
-    said += filter(None, (answers_words(run.turns), questions_words(detail.asked)))
-    beside = []
+    said = ", ".join(filter(None, (answers_words(run.turns), questions_words(detail.asked))))
+    lines = [fact("held by", f"sandbox {run.sandbox}")] if run.sandbox else []
+    lines += [fact("turns", said)] if said else []
+    ended = []
     if end is not None:
-        beside += ["it had to be killed after the grace"] if end.escalated else []
-        beside += [f"{end.leaked:,} of its processes were left and ended"] if end.leaked else []
-        beside += [f"{end.dropped_bytes:,} bytes of its output were dropped"] if end.dropped_bytes else []
-    if not said and not beside:
-        return []
-    return [fact("held by" if run.open else "ended", ", ".join(said) or "-", "; ".join(beside))]
+        left = "1 process that it left was" if end.leaked == 1 else f"{end.leaked:,} processes that it left were"
+        ended += ["it had to be killed after the grace"] if end.escalated else []
+        ended += [f"{left} ended"] if end.leaked else []
+        ended += [f"{plural(end.dropped_bytes, 'byte')} of its output dropped"] if end.dropped_bytes else []
+    return [*lines, fact("ended", "; ".join(ended), tone="warn")] if ended else lines
 
 
 def _stopped(detail: RunDetail) -> list[Cell]:
@@ -152,8 +159,10 @@ def _cache(detail: RunDetail) -> list[Cell]:
     found = detail.cache_break
     if found is None:
         return []
-    said = f"broke at {found.part}: {found.why}; {found.lost_tokens:,} tokens read anew"
-    return [fact("cache", said, f"{found.kept_tokens:,} before it still stood", "warn")]
+    said = f"broke at {found.part}: {found.why}; {plural(found.lost_tokens, 'token')} read anew"
+    read, written = (sum(getattr(row, f"cache_{kind}_tokens") for row in detail.usage) for kind in ("read", "write"))
+    booked = f"; booked: {read:,} read from the cache, {written:,} written" if detail.usage else ""
+    return [fact("cache", said, f"{found.kept_tokens:,} before it still stood{booked}", "warn")]
 
 
 def _changed(detail: RunDetail) -> list[Cell]:

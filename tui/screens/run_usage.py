@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from state.responses import BookedResponse
 from state.usage import BASES, CONFIDENCES
+from tui.reading.details import RunDetail
 from tui.text import cost, money, plural
 from tui.theme import Tone
-from tui.views import RunDetail
 from tui.widgets.cells import Cell
 
 _PARTS = (
@@ -18,21 +18,24 @@ _PARTS = (
 )
 """Name, field of what was reported, field of what is booked."""
 _MODELS_SHOWN = 3
+UNTOLD = "unknown: its program names no model, and has told of none"
 
 
 def usage_lines(detail: RunDetail) -> list[Cell]:
     """A head, a row for each part and for the cost, and what else there is to say; summed over the responses."""
     run, rows = detail.run, detail.usage
-    estimate = f"estimate {run.estimate_tokens:,} tokens"
+    estimate = f"estimate {plural(run.estimate_tokens, 'token')}"
     if not rows and detail.raw is None:
         held = f", {detail.held:,} held by its budgets" if detail.held else ""
+        if run.state == "settled" and _without_model(detail):
+            return [_head("usage", UNTOLD)]
         state = "nothing was spent" if run.state == "refused" else "not known yet" if run.live else "none reported"
         return [_head("usage", f"{state}   ({estimate}{held})")]
-    if detail.raw is None and detail.estimate and detail.estimate.basis == "none" and not any(map(_booked, rows)):
-        return [_head("usage", "it has told of none; no model is named for its program")]
+    if detail.raw is None and _without_model(detail) and not any(map(_booked, rows)):
+        return [_head("usage", UNTOLD)]
     used = sum(_booked(row) for row in rows)
     many = f", {plural(len(rows), 'response')}" if len(rows) != 1 else ""
-    said = f"{used:,} tokens{many}   ({estimate})" if rows else f"not booked yet   ({estimate})"
+    said = f"{plural(used, 'token')}{many}   ({estimate})" if rows else f"not booked yet   ({estimate})"
     return [
         _head("usage", said),
         ((f"  {'':<13}{'raw':>12}{'booked':>12}  basis", "dim"),),
@@ -40,6 +43,10 @@ def usage_lines(detail: RunDetail) -> list[Cell]:
         _cost_line(detail),
         *_beside(detail),
     ]
+
+
+def _without_model(detail: RunDetail) -> bool:
+    return detail.estimate is not None and detail.estimate.basis == "none"
 
 
 def _part_lines(detail: RunDetail, basis: str) -> list[Cell]:
@@ -68,16 +75,22 @@ def _cost_line(detail: RunDetail) -> Cell:
     said = "free" if free else ", ".join(origins)
     tone: Tone = "dim"
     if unpriced:
-        models = ", ".join(sorted({row.model or "unknown" for row in unpriced})[:_MODELS_SHOWN])
         said = f"{said}; " if said else ""
-        said, tone = f"{said}no price for {models} ({plural(len(unpriced), 'response')})", "warn"
+        said, tone = f"{said}{_unpriced(unpriced, detail.run.adapter)} ({plural(len(unpriced), 'response')})", "warn"
     return (("  cost         ", "dim"), (f"{raw:>12}{ours:>12}", "text"), (f"  {said}", tone))
+
+
+def _unpriced(rows: Sequence[BookedResponse], adapter: str) -> str:
+    """Where no model was named, its adapter stands in the books."""
+    models = sorted({row.model or "unknown" for row in rows if row.model != adapter})
+    return f"no price for {', '.join(models[:_MODELS_SHOWN])}" if models else "no price, as no model is named"
 
 
 def _beside(detail: RunDetail) -> list[Cell]:
     rows = detail.usage
     lines: list[Cell] = []
-    models = Counter(row.model or "unknown model" for row in rows)
+    named = [None if row.model == detail.run.adapter else row.model or "unknown model" for row in rows]
+    models = Counter(model or "none named" for model in named)
     factors = Counter(row.factors for row in rows if row.factors)
     facts = [name if number == len(rows) else f"{name} ({number:,})" for name, number in models.most_common()]
     if facts:

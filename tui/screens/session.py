@@ -1,135 +1,206 @@
-"""One session: its generations with what each has spent, and its runs with why each resumed or began afresh."""
+"""One session: what it has been through as a timeline, below what the cursor is on, and a line to talk in it."""
 
-from collections.abc import Hashable, Sequence
-
+from textual import events
 from textual.app import ComposeResult
 
-from engine.sessions.reuse import WORDS
-from state.runs import Run
-from state.sessions import OURS, Generation
-from tui import actions, changes
-from tui.panes.messages import AttachAsked, ResetAsked, RunOpened, StopAsked, TalkAsked, UndoAsked, ask
-from tui.panes.runs import outcome_words, took
-from tui.reading import Gone
+from tui import actions
+from tui.messages import VerdictCame
+from tui.panes.copies import Copying, of_session
+from tui.panes.messages import AttachAsked, InterruptAsked, ResetAsked, RunOpened, StopAsked, ask
+from tui.reading import changes
+from tui.reading.able import OBSERVED
+from tui.reading.listener import Listener, RunTold
+from tui.reading.snapshot import Gone
+from tui.reading.talks import Talk, talk
+from tui.screens import timeline
+from tui.screens.output import Reader
 from tui.screens.screen import DeckScreen
-from tui.screens.session_figures import figure_lines
-from tui.text import TREND_MARKS, age, ago, cost, percent, plural, stamp, tokens
+from tui.screens.session_text import sections, summary_line
+from tui.screens.talk import TalkBar
+from tui.screens.talk_lines import title_line
+from tui.screens.timeline import Entry
+from tui.text import MINUTE_MS
 from tui.theme import Palette, Tone
-from tui.views import GENERATIONS_SHOWN, SessionDetail, session_detail
-from tui.widgets.cells import Cell, Column, Placed, cut, place, span
-from tui.widgets.flash import Flash
+from tui.widgets.cells import Cell
 from tui.widgets.lines import Lines
 from tui.widgets.table import Table
 
-_COLUMNS = (
-    Column("run", 5, "right"),
-    Column("outcome", 16),
-    Column("conversation: why resumed or fresh", 34, grows=True),
-    Column("gen", 3, "right", drop=5),
-    Column("what it was asked", 24, drop=4),
-    Column("est.", 6, "right", drop=3),
-    Column("took", 10, "right", drop=2),
-    Column("asked", 7, "right", drop=1),
-)
-_GENERATION_COLUMNS = (
-    Column("", 1),
-    Column("gen", 4, "right"),
-    Column("started", 11, drop=1),
-    Column("in", 6, "right"),
-    Column("cache rd", 8, "right", drop=2),
-    Column("cache wr", 8, "right", drop=3),
-    Column("out", 6, "right"),
-    Column("cost", 8, "right"),
-    Column("ctx", 4, "right"),
-    Column("cache", 5, "right"),
-    Column("why", 30, grows=True),
-    Column("model", 16, drop=4),
-)
+_LEAST_WIDTH = 40
+_WIDE, _TALL = 100, 30
+"""From so many cells and lines on, the timeline and the text are both there."""
+_AROUND = 7
+"""Lines of the screen that neither the text nor a question has."""
+_TEXT_LEAST = 3
+"""Lines of the text that stay in sight beside a question."""
+_LIST_LEAST = 4
+_READING, _TIMELINE = "-reading", "-timeline"
 
 
 class SessionScreen(DeckScreen):
-    """Generations above, runs below; enter opens a run."""
+    """In a small terminal the timeline or the text, tab between them. The line is below either."""
 
     DEFAULT_CSS = """
     SessionScreen { padding: 0 1; }
-    SessionScreen > .-summary { height: 4; }
-    SessionScreen > .-generations { height: auto; }
-    SessionScreen > .-figures { height: auto; margin-top: 1; }
-    SessionScreen > .-runs { height: 1; margin-top: 1; }
-    SessionScreen > .-said { height: 1; }
+    SessionScreen > .-title { height: 2; }
+    SessionScreen > Reader { border-top: solid $qd-line; }
+    SessionScreen.-one > Reader { border-top: none; }
+    SessionScreen.-one.-timeline > Reader, SessionScreen.-one.-reading > Table { display: none; }
     """
     BINDINGS = actions.bindings("session")
     CONTEXTS = ("session",)
 
-    def __init__(self, palette: Palette, session_id: int) -> None:
+    def __init__(self, palette: Palette, session_id: int, speaks: bool = False) -> None:
         super().__init__(palette)
         self.session_id = session_id
-        self.detail: SessionDetail | None = None
-        self.table: Table[Run] = Table(_COLUMNS, self._key, self._cells, palette)
-        self._summary = Lines(palette, classes="-summary")
-        self._generations = Lines(palette, classes="-generations")
-        self._figures = Lines(palette, classes="-figures")
-        self._runs_title = Lines(palette, classes="-runs")
-        self._said = Flash(palette)
+        self.talk: Talk | None = None
+        self.table: Table[Entry] = Table(timeline.COLUMNS, lambda row: row.key, self._cells, palette)
+        self.reader = Reader(palette)
+        self.bar = TalkBar(palette)
+        self._title = Lines(palette, classes="-title")
+        self._rows: tuple[Entry, ...] = ()
+        self._key: tuple[str, int] | None = None
+        """What the text was last put at."""
+        self._upto: int | None = None
+        """The run up to which turns are read; None: the last one."""
+        self._speaks = speaks
+        self._copying = Copying()
+        self._listener: Listener | None = None
+        self._told: dict[int, RunTold] = {}
+        """By run, of those that were live while this was open."""
+        self._minute = 0
+        self.add_class(_READING if speaks else _TIMELINE)
 
     def compose_body(self) -> ComposeResult:
-        yield self._summary
-        yield self._generations
-        yield self._figures
-        yield self._runs_title
+        yield self._title
         yield self.table
-        yield self._said
+        yield self.reader
+        yield self.bar
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self.set_focus(self.bar.line if self._speaks else self.table)
+
+    def on_unmount(self) -> None:
+        self._listen(None)
 
     def on_screen_resume(self) -> None:
-        self.deck.feed.watch(session_detail(self.session_id))
+        self.deck.feed.watch(talk(self.session_id, self._upto))
 
     def on_resize(self) -> None:
-        self._draw()
+        super().on_resize()
+        self.set_class(self.size.width < _WIDE or self.size.height < _TALL, "-one")
+        self.call_after_refresh(self._draw)
+
+    def on_descendant_focus(self) -> None:
+        self._draw_bar()
+        self.refresh_bindings()
+
+    def on_key(self, event: events.Key) -> None:
+        """A question, else the text, can be scrolled without leaving the line."""
+        up, down = (self.deck.keymap.means(event.key, name) for name in ("page.up", "page.down"))
+        if (up or down) and self.bar.line.has_focus:
+            page = self.bar.question.page if self.bar.asks else self.reader.page
+            page.action_page(-1 if up else 1)
 
     def take(self, change: changes.Change) -> None:
         match change:
-            case changes.DetailChanged(SessionDetail() as detail) if detail.session.id == self.session_id:
-                self.detail = detail
-                self.table.show(detail.runs)
-                self._draw()
-                self.refresh_bindings()
+            case changes.DetailChanged(Talk() as found) if found.session.id == self.session_id:
+                self._take(found)
             case changes.DetailChanged(Gone(line)):
-                self._said.stand(((line, "warn"),))
+                self.bar.stand(line, "warn")
             case _:
                 pass
+
+    def take_verdict(self, message: VerdictCame) -> None:
+        self.bar.take_verdict(message)
 
     def tick(self, now_ms: int) -> None:
         super().tick(now_ms)
         self.table.refresh_changed()
-        self._draw()
+        self._draw_bar()
+        if now_ms // MINUTE_MS != self._minute:
+            self._minute = now_ms // MINUTE_MS
+            self._draw()
 
     def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.flash(line, tone)
+        self.bar.flash(line, tone)
+
+    def on_run_told(self, message: RunTold) -> None:
+        self._told[message.run_id] = message
+        self._draw()
+
+    def on_reader_ended(self, message: Reader.Ended) -> None:
+        self.flash(message.line, "dim")
+
+    def on_talk_bar_spoken(self) -> None:
+        self._follow()
+        self._draw()
+        self.reader.page.action_end(1)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "open" and self.table.selected is None:
+        if action == "open" and not self._on_run:  # an enter too many, meant for a dialog, must open nothing
             return False
-        if action == "stop" and self._open is None:
+        if action == "stop" and (self.talk is None or self.talk.open is None):
             return False
-        if action in ("reset", "talk") and (self.detail is None or self.detail.session.agent is None):
+        if action in ("reset", "type", "attach") and self.why_not(action):
             return False
+        if action == "other":
+            return True
+        if action == "interrupt":  # it must not quit the console, whatever has the keyboard
+            return self._ours and not self.deck.read_only
         return super().check_action(action, parameters)
 
-    def on_table_cursor_moved(self) -> None:
-        self.refresh_bindings()
+    def why_not(self, action: str) -> str:
+        """Why this cannot be done with the session; empty when it can, or where that is not for it to say."""
+        if action == "reset" and not self._ours:
+            return OBSERVED
+        if action not in ("type", "attach") or self.talk is None:
+            return ""
+        return self.talk.no_talk if action == "type" else self.talk.no_attach
 
     async def on_table_row_chosen(self) -> None:
         await self.action_open()
 
-    async def action_open(self) -> None:
-        if run := self.table.selected:
-            await ask(self.app, RunOpened(run.id))
+    def on_table_cursor_moved(self) -> None:
+        """The text goes to what the cursor is on; where that has not been read, it is."""
+        row = self.table.selected
+        if row is not None and row.key != self._key:
+            self._key = row.key
+            self._put_text()
+        self.refresh_bindings()
 
-    async def action_talk(self) -> None:
-        await ask(self.app, TalkAsked(self.session_id))
+    async def action_open(self) -> None:
+        if (row := self.table.selected) and row.run is not None:
+            await ask(self.app, RunOpened(row.id))
+
+    def action_type(self) -> None:
+        self._turn_to(_READING)
+        self.set_focus(self.bar.line)
+
+    def action_other(self) -> None:
+        """From the timeline to the text, to what is asked, and back; from the line to what is asked first."""
+        asked = self.bar.question.page if self.bar.asks else None
+        if self.bar.line.has_focus:
+            self._turn_to(_READING)
+            self.set_focus(asked or self.reader.page)
+        elif self.reader.has_focus_within and asked is not None:
+            self.set_focus(asked)
+        elif self.table.has_focus:
+            self._turn_to(_READING)
+            self.set_focus(self.reader.page)
+        else:
+            self._turn_to(_TIMELINE)
+            self.set_focus(self.table)
+
+    def action_interrupt(self) -> None:
+        """Of a line that is typed while nothing is answered, the words go."""
+        run = self.talk.open if self.talk is not None else None
+        if run is not None and run.live:
+            self.post_message(InterruptAsked(run.id))
+        elif self.bar.line.value:
+            self.bar.line.value = ""
+        else:
+            said = "nothing is being answered; {back} leaves the screen, {leave} the console"
+            self.flash(self.deck.keymap.told(said))
 
     def action_attach(self) -> None:
         self.post_message(AttachAsked(self.session_id))
@@ -138,149 +209,110 @@ class SessionScreen(DeckScreen):
         self.post_message(ResetAsked(self.session_id))
 
     def action_stop(self) -> None:
-        if run := self._open:
+        if self.talk is not None and (run := self.talk.open):
             self.post_message(StopAsked(run.id, waits=not run.live))
 
-    def action_undo(self) -> None:
-        self.post_message(UndoAsked())
+    def action_copy(self) -> None:
+        if self.talk is not None:
+            self.post_message(self._copying.next(self.session_id, of_session(self.talk.detail)))
 
     def action_back(self) -> None:
+        """From the line to the timeline, and then out; who came to talk goes out at once."""
+        if self.bar.line.has_focus and not self._speaks:
+            self._turn_to(_TIMELINE)
+            self.set_focus(self.table)
+            return
         self.deck.feed.unwatch()
         self.dismiss()
 
     @property
-    def _open(self) -> Run | None:
-        runs: Sequence[Run] = self.detail.runs if self.detail else ()
-        return next((run for run in runs if run.open), None)
+    def _on_run(self) -> bool:
+        """The keyboard is in the timeline, on a run."""
+        row = self.table.selected
+        return self.table.has_focus and row is not None and row.run is not None
+
+    @property
+    def _ours(self) -> bool:
+        return self.talk is not None and self.talk.session.agent is not None
+
+    @property
+    def _width(self) -> int:
+        return max(_LEAST_WIDTH, self.size.width - 2)
+
+    @property
+    def _list_height(self) -> int:
+        """Lines of the timeline beside the text; 0 where one of them has all the room."""
+        if self.has_class("-one"):
+            return 0
+        return min(len(self._rows) + 1, max(_LIST_LEAST, self.size.height // 3))
+
+    def _turn_to(self, which: str) -> None:
+        """In a small terminal this is what is there."""
+        self.set_class(which == _READING, _READING)
+        self.set_class(which == _TIMELINE, _TIMELINE)
+
+    def _take(self, found: Talk) -> None:
+        newest = not self._rows or self.table.cursor >= len(self._rows) - 1
+        first, self.talk = self.talk is None, found
+        self._rows = timeline.entries(found.detail)
+        self.bar.take(found)
+        self.table.show(self._rows)
+        if newest:
+            self._follow()
+        live = found.open
+        self._listen(live.id if live is not None and live.live else None)
+        if first and self._speaks and not self._ours:
+            self.set_focus(self.table)
+        self._draw()
+        self.refresh_bindings()
+
+    def _follow(self) -> None:
+        """The cursor on what came last; the text shows its end anyway."""
+        if self._rows:
+            self._key = self._rows[-1].key
+            self.table.move_to(len(self._rows) - 1)
+
+    def _put_text(self) -> None:
+        row = self.table.selected
+        assert row is not None
+        last = row.key == self._rows[-1].key
+        upto = row.id if row.kind == "run" and not last else None
+        shown = {turn.run.id for turn in self.talk.turns} if self.talk is not None else set()
+        if (upto is not None and upto not in shown) or (last and self._upto is not None):
+            self._upto = upto
+            self.deck.feed.watch(talk(self.session_id, upto))
+        if last:
+            self.reader.page.action_end(1)
+        else:
+            self.reader.jump(row.key)
+
+    def _listen(self, run_id: int | None) -> None:
+        """To this run from now on. One that has ended is heard to its end by the listener itself."""
+        if run_id is None and self.is_attached and self._listener is not None and self.talk is not None:
+            return
+        if self._listener is not None and self._listener.run_id != run_id:
+            self._listener.stop()
+            self._listener = None
+        if run_id is not None and self._listener is None:
+            self._listener = Listener(self.deck.home, run_id, self)
 
     def _draw(self) -> None:
-        if self.detail is None:
+        found = self.talk
+        if found is None or not self.is_attached:
             return
-        self._summary.show(summary_lines(self.detail, self.now_ms))
-        lines = generation_lines(self.detail, self.now_ms, max(40, self.size.width - 2))
-        self._generations.styles.height = len(lines)
-        self._generations.show(lines)
-        figures = figure_lines(self.detail, self.now_ms, max(40, self.size.width - 2))
-        self._figures.styles.height = len(figures)
-        self._figures.show(figures)
-        teach = "" if self.detail.runs else "   none of ours: what it spends is read from its client's log"
-        self._runs_title.show([(("Runs", "head"), (f"  {len(self.detail.runs):,}{teach}", "dim"))])
+        summary = summary_line(found, self.now_ms, self._width)
+        self._title.show([title_line(found, self.now_ms, self._width, self.trail), summary])
+        self._draw_bar()
+        self.table.styles.height = self._list_height or "1fr"
+        sent = self.bar.sent[1] if self.bar.sent is not None else None
+        text = sections(found, self._rows, self._told, sent, self._width, self.now_ms, self.deck.zone)
+        self.reader.show(text, self._width, follow=True)
 
-    def _key(self, run: Run) -> Hashable:
-        return run.id
+    def _draw_bar(self) -> None:
+        run = self.talk.open if self.talk is not None else None
+        told = self._told.get(run.id) if run is not None else None
+        room = self.size.height - _AROUND - _TEXT_LEAST - self._list_height
+        self.bar.draw(told.tokens if told else None, (self._width, room), self.now_ms, self.deck.zone)
 
-    def _cells(self, run: Run) -> Sequence[Cell]:
-        said, tone = outcome_words(run)
-        numbers = {g.id: g.number for g in self.detail.generations} if self.detail else {}
-        number = numbers.get(run.generation_id) if run.generation_id is not None else None
-        return (
-            span(str(run.id), "dim"),
-            span(said, tone),
-            span(reuse_words(run)),
-            span("-" if number is None else str(number), "dim"),
-            span(run.task or run.job or "-", "dim"),
-            span(tokens(run.estimate_tokens), "dim"),
-            span(took(run, self.now_ms), "dim"),
-            span(age(run.requested_ms, self.now_ms) if self.now_ms else "", "dim"),
-        )
-
-
-def reuse_words(run: Run) -> str:
-    """Why the conversation was resumed or started afresh, as a sentence."""
-    if run.reuse_reason is None:
-        return "refused before it had one" if run.state == "refused" else "-"
-    return WORDS.get(run.reuse_reason, run.reuse_reason.replace("_", " "))
-
-
-def summary_lines(detail: SessionDetail, now_ms: int) -> list[Cell]:
-    session = detail.session
-    spent = sum(_spent(generation) for generation in detail.generations)
-    standing = sum(generation.undone_ms is None for generation in detail.generations)
-    who = session.agent or session.source
-    kind = f"{session.lane} lane" if session.source == OURS else "observed: watched and counted, not gated"
-    return [
-        ((f"{who} ", "accent"), ("> ", "dim"), (session.title or session.job or f"session {session.id}", "bold")),
-        (("workspace  ", "dim"), (session.workspace or "unknown", "text"), (f"   {kind}", "dim")),
-        (
-            ("spent      ", "dim"),
-            (f"{spent:,} tokens", "text"),
-            (f", {_money_words(detail.generations)}", "text"),
-            (f" over {plural(standing, 'generation')}", "dim"),
-            (f"   last active {ago(session.last_active_ms, now_ms)}", "dim"),
-            (f"   session {session.id}", "dim"),
-        ),
-    ]
-
-
-def generation_lines(detail: SessionDetail, now_ms: int, width: int) -> list[Cell]:
-    """The newest generations, the one that the session stands in marked with `>`."""
-    shown = detail.generations[-GENERATIONS_SHOWN:]
-    older = len(detail.generations) - len(shown)
-    placed = place(_GENERATION_COLUMNS, width)
-    lines = [_joined(placed, tuple(span(column.title, "dim") for column in _GENERATION_COLUMNS))]
-    if older:
-        lines.append(((f"  {plural(older, 'older generation')} not shown", "dim"),))
-    return [*lines, *(_joined(placed, _generation_cells(detail, generation, now_ms)) for generation in shown)]
-
-
-def _joined(placed: Sequence[Placed], cells: Sequence[Cell]) -> Cell:
-    blank: Cell = ((" ", "text"),)
-    parts = [cut(cells[at.index], at.width, _GENERATION_COLUMNS[at.index].align) for at in placed]
-    return tuple(spot for part in parts for spot in (*part, *blank))
-
-
-def _generation_cells(detail: SessionDetail, generation: Generation, now_ms: int) -> Sequence[Cell]:
-    here = generation.id == detail.session.generation_id
-    undone = "  (undone)" if generation.undone_ms is not None else ""
-    why = WORDS.get(generation.reason, generation.reason.replace("_", " "))
-    note = f'  "{generation.note}"' if generation.note else ""
-    tone: Tone = "text" if here else "dim"
-    found = detail.figures.get(generation.id)
-    unknown = generation.read == 0
-    figures = (
-        generation.input_tokens,
-        generation.cache_read_tokens,
-        generation.cache_write_tokens,
-        generation.output_tokens,
-    )
-    ratio = f"{percent(found.ratio)}{TREND_MARKS.get(found.trend or '', '')}" if found else "-"
-    return (
-        span(">" if here else " ", "accent"),
-        span(str(generation.number), tone),
-        span(_started(generation.started_ms, now_ms), "dim"),
-        *(span("-" if unknown else tokens(number), tone) for number in figures),
-        span(_cost(generation) if generation.responses else "-", tone),
-        span(percent(found.fill) if found else "-", tone),
-        span(ratio, tone),
-        ((f"{why}{undone}", tone), (note, "dim")),
-        span(generation.model or "-", "dim"),
-    )
-
-
-def _started(at_ms: int, now_ms: int) -> str:
-    """`11-21 05:53` this year, else the day."""
-    said = stamp(at_ms, None)
-    return said[5:] if said[:4] == stamp(now_ms, None)[:4] else said[:10]
-
-
-def _cost(generation: Generation, short: bool = True) -> str:
-    return cost(generation.cost_microusd, generation.unpriced, generation.responses, short)
-
-
-def _money_words(generations: Sequence[Generation]) -> str:
-    """`$0.83`, `$0.83 (12 of 40 responses have no price)`, `cost unknown`."""
-    responses = sum(generation.responses for generation in generations)
-    unpriced = sum(generation.unpriced for generation in generations)
-    said = cost(sum(generation.cost_microusd for generation in generations), unpriced, responses, short=False)
-    if responses == 0 or said == "-":
-        return "cost unknown"
-    return f"{said} ({unpriced:,} of {responses:,} responses have no price)" if unpriced else said
-
-
-def _spent(generation: Generation) -> int:
-    return (
-        generation.input_tokens
-        + generation.cache_read_tokens
-        + generation.cache_write_tokens
-        + generation.output_tokens
-    )
+    def _cells(self, row: Entry) -> tuple[Cell, ...]:
+        return tuple(timeline.cells(row, self.now_ms, self.deck.zone))

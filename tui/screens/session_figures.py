@@ -1,26 +1,25 @@
-"""What stands under a session's generations? Of the standing one: context, cache, and what its client itself says."""
+"""What is known of a conversation beside its sums? Its context, its cache, and what its client itself says."""
 
 from typing import TYPE_CHECKING
 
 from state.sessions import Generation
+from tui.reading.details import SessionDetail
 from tui.text import STALE_MS, ago, money, percent, plural
 from tui.theme import Tone
-from tui.views import SessionDetail
-from tui.widgets.cells import Cell, wrap
+from tui.widgets.cells import Cell
 
 if TYPE_CHECKING:
-    from tui.figures import ConversationFigures
+    from tui.reading.figures import ConversationFigures
 
 _ORIGINS = {"log": "the client's log", "prices": "the price list", "config": "your configuration"}
 _PARTS = ("input", "cache read", "cache write", "output")
 _REPEATS_SHOWN = 3
 
 
-def figure_lines(detail: SessionDetail, now_ms: int, width: int) -> list[Cell]:
+def figure_lines(detail: SessionDetail, standing: Generation, now_ms: int) -> list[Cell]:
     """A line for each thing that is known; none for a conversation that has not said anything."""
-    standing = next((g for g in detail.generations if g.id == detail.session.generation_id), None)
-    found = detail.figures.get(standing.id) if standing else None
-    if standing is None or found is None or standing.responses == 0:
+    found = detail.figures.get(standing.id)
+    if found is None or standing.responses == 0:
         return []
     lines = [
         _context(standing, found),
@@ -32,18 +31,18 @@ def figure_lines(detail: SessionDetail, now_ms: int, width: int) -> list[Cell]:
     ]
     if now_ms - detail.session.last_active_ms > STALE_MS:
         lines[0] = (*lines[0], (f"   as of {ago(detail.session.last_active_ms, now_ms)}", "dim"))
-    return [part for line in lines for part in wrap(line, width, 11)]
+    return lines
 
 
 def _context(generation: Generation, found: "ConversationFigures") -> Cell:
     if generation.context_tokens is None:
         return _fact("context", "unknown", "its client does not log it")
-    used = f"{generation.context_tokens:,}"
     if found.window.tokens is None or found.fill is None:
-        return _fact("context", f"{used} tokens", f"the window of {generation.model or 'its model'} is unknown")
+        unknown = f"the window of {generation.model or 'its model'} is unknown"
+        return _fact("context", plural(generation.context_tokens, "token"), unknown)
     tone: Tone = "warn" if found.fill >= 0.8 else "text"
     origin = _ORIGINS.get(found.window.source, found.window.source)
-    said = f"{percent(found.fill)}: {used} of {found.window.tokens:,} tokens"
+    said = f"{percent(found.fill)}: {generation.context_tokens:,} of {plural(found.window.tokens, 'token')}"
     return _fact("context", said, f"window from {origin}", tone)
 
 
@@ -74,7 +73,7 @@ def _client(found: "ConversationFigures", now_ms: int) -> list[Cell]:
     total = client.input_tokens + client.cache_read_tokens + client.cache_write_tokens + client.output_tokens
     priced = f", {money(client.cost_microusd, short=False)}" if client.cost_microusd is not None else ""
     beside = f"{client.kind}, {ago(client.at_ms, now_ms)}"
-    told = f"says {total:,} tokens{priced}"
+    told = f"says {plural(total, 'token')}{priced}"
     if not any(found.difference):
         return [_fact("client", f"{told}: the same as we do", beside)]
     differs = ", ".join(f"{number:+,} {part}" for part, number in zip(_PARTS, found.difference, strict=True) if number)

@@ -3,10 +3,10 @@
 from textual.app import ComposeResult
 
 from tui import actions
-from tui.asked import HASH_SHOWN
 from tui.panes.messages import AllowAsked
+from tui.reading.asked import HASH_SHOWN
+from tui.reading.skill_page import SkillPage
 from tui.screens.screen import DeckScreen
-from tui.skill_page import SkillPage
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, span, wrap
 from tui.widgets.flash import Flash
@@ -26,13 +26,13 @@ class SkillScreen(DeckScreen):
 
     def __init__(self, palette: Palette, shown: SkillPage) -> None:
         super().__init__(palette)
+        self.about = shown.name
         self.shown = shown
         self._page = Page(palette)
         self._said = Flash(palette)
 
     def compose_body(self) -> ComposeResult:
-        title: Cell = (("Skill ", "dim"), (self.shown.name, "bold"), *_standing(self.shown))
-        yield Lines(self.palette, [title], classes="-title")
+        yield Lines(self.palette, [_standing(self.shown)], classes="-title")
         yield self._page
         yield self._said
 
@@ -77,7 +77,7 @@ def skill_lines(shown: SkillPage) -> list[Cell]:
 
 
 def _standing(shown: SkillPage) -> Cell:
-    return (("   held: not what you allowed", "warn"),) if shown.why else (("   not held", "dim"),)
+    return (("held: not what you allowed", "warn"),) if shown.why else (("not held", "dim"),)
 
 
 def _tone(line: str) -> Tone:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from engine.config.model import BUILT_IN, Config
+from engine.config.model import BUILT_IN, NO_SKILLS, Config
 from state.skills import Skill
 from tui import actions
-from tui.screens.sheet import Sheet, no_line, ok_line
+from tui.screens.sheet import Sheet, name_problem, no_line, ok_line
 from tui.text import plural
 from tui.theme import Palette
 from tui.widgets.cells import Cell
@@ -33,7 +33,13 @@ class SkillSetSheet(Sheet):
         known = [self._found[name] for name in names if name in self._found]
         missing = [name for name in names if name not in self._found]
         meta, body = sum(skill.meta_tokens for skill in known), sum(skill.body_tokens for skill in known)
-        lines = [ok_line("prompt", f"{meta:,} tokens in every prompt, {body:,} more when all of them are used")]
+        marked = self.found_wrong(
+            [("name", problem)] if (problem := self._wrong(self.form.values["name"])) else [], "name"
+        )
+        lines = [
+            *marked,
+            ok_line("prompt", f"{plural(meta, 'token')} in every prompt, {body:,} more when all of them are used"),
+        ]
         if missing:
             lines.append(no_line("missing", f"not found here: {', '.join(missing)}"))
         here = [name for name in self._found if name not in names]
@@ -52,13 +58,9 @@ class SkillSetSheet(Sheet):
         self.deck.link.put_entry("skill_set", name, {"skills": skills}, lambda _: self.written(said))
 
     def _wrong(self, name: str) -> str:
-        if not name:
-            return "give it a name"
-        if name == "none":
-            return "none is the empty set; give it another name"
-        if self._old and name != self._old:
-            return f"a set keeps its name: leave it at {self._old}, or write a new one with n"
-        return f"there is a set {name} already" if not self._old and name in self._config.skill_set else ""
+        if name == NO_SKILLS:
+            return f"{NO_SKILLS} is the empty set; give it another name"
+        return name_problem("set", name, self._old, self._config.skill_set)
 
     def _skill_line(self, skill: Skill) -> Cell:
         said = skill.problem or skill.description
@@ -83,6 +85,7 @@ class AssignSheet(Sheet):
     def judge(self) -> None:
         names = self.form.values["agents"].split()
         lines: list[Cell] = [no_line("agent", self._wrong(name)) for name in names if self._wrong(name)]
+        self.form.mark(("agents",) if lines else ())
         for name, agent in self._config.agent.items():
             before, after = agent.skills or "none", self._after(name, names)
             if before != after:

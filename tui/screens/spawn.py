@@ -1,5 +1,6 @@
-"""Ask for a run, and see the verdict as you type. Nothing is spent before ctrl+s, and then only if all checks pass."""
+"""Ask for a run, and see the verdict as you type. Nothing is spent before you say so, and only if all checks pass."""
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -12,11 +13,12 @@ from engine.contract.route import Permissions, Read, SandboxMode
 from engine.contract.verdict import WAITING_WORDS, Verdict, WaitsFor
 from state.errors import Refused
 from tui import actions
+from tui.actions.keymap import SHIPPED, Keymap
 from tui.messages import VerdictCame
 from tui.panes.messages import RunOpened
 from tui.screens.sheet import Sheet, check_line, no_line
 from tui.screens.spawn_prompt import prompt_lines
-from tui.screens.spawn_request import blamed, folded_words, holds, params_hint, request_of
+from tui.screens.spawn_request import blamed, folded_words, holds, params_hint, request_of, wrong_fields
 from tui.text import plural
 from tui.theme import Palette
 from tui.widgets.cells import Cell
@@ -59,11 +61,12 @@ class SpawnSheet(Sheet):
         self._verdict, self._of = message.verdict, message.request
         if message.verdict is None or message.receipt is None:
             self._hint({"params": params_hint(message.request.template, self._config)})
-            self._wrong(*blamed(message.line, self.form.values))
+            self._wrong([(*blamed(message.line, self.form.values), "")])
             return
+        self.form.mark(())
         self._hint(holds(message.request, self._config, message.receipt.decided))
         checks = self._ranked(message.verdict)
-        head: Cell = (*standing(message.verdict), ("      ", "dim"), *NOTHING_SPENT)
+        head: Cell = (*standing(message.verdict, self.deck.keymap), ("      ", "dim"), *NOTHING_SPENT)
         self._last = [head, *checks, (), *prompt_lines(message.receipt)]
         self.judgement.action_end(-1)
         self.judged(self._last)
@@ -118,20 +121,20 @@ class SpawnSheet(Sheet):
             return None
 
     def _ask(self) -> None:
-        try:
-            request = request_of(self.form.values)
-        except Refused as error:
+        if wrong := wrong_fields(self.form.values, self._config):
             self._verdict = self._of = None
-            self._wrong(*blamed(str(error), self.form.values), error.fix)
+            self._wrong(wrong)
             return
+        request = request_of(self.form.values)
         self._hint(self._hints | {"params": params_hint(request.template, self._config)})
         self.deck.link.preview(request)
 
-    def _wrong(self, name: str, why: str, fix: str = "") -> None:
-        """What is wrong; below it the last verdict, dim, since it was on something else."""
+    def _wrong(self, problems: Sequence[tuple[str, str, str]]) -> None:
+        """Every field that is wrong; below it the last verdict, dim, since it was on something else."""
         before: list[Cell] = [tuple((text, "dim") for text, _ in line) for line in self._last]
         self.judgement.action_end(-1)
-        self.judged([no_line(name, why, fix), NOTHING_SPENT, (), *before])
+        self.form.mark(name for name, _, _ in problems)
+        self.judged([*(no_line(*problem) for problem in problems), NOTHING_SPENT, (), *before])
 
     def action_fold(self) -> None:
         self.form.fold(not self.form.folded)
@@ -146,7 +149,7 @@ class SpawnSheet(Sheet):
         """What the route decided of each folded field, where they are out of sight."""
         names = [field.name for field in self.form.fields if field.folded]
         said: Cell = folded_words(self.form.values, self._hints, names) if self.form.folded else ((FOLDS, "dim"),)
-        self.form.say_folded((("more        ", "dim"), ("ctrl+o  ", "accent"), *said))
+        self.form.say_folded((("more        ", "dim"), (f"{self.deck.keymap.named('spawn.fold')}  ", "accent"), *said))
 
     def _failed(self, _: str) -> None:
         """The app says why."""
@@ -157,7 +160,7 @@ class SpawnSheet(Sheet):
         if self.is_current:
             self.dismiss()
         if waits == "approval":
-            deck.tell(f"run {run} waits for your word: press i", "warn")
+            deck.tell(f"run {run} waits for your word: {deck.keymap.named('inbox')} answers", "warn")
         elif waits is not None:
             deck.tell(f"run {run} waits for {WAITING_WORDS[waits]}")
             deck.post_message(RunOpened(run))
@@ -169,19 +172,21 @@ class SpawnSheet(Sheet):
             deck.tell(f"refused meanwhile: {failed}", "bad")
 
 
-def standing(verdict: Verdict) -> Cell:
+def standing(verdict: Verdict, keys: Keymap = SHIPPED) -> Cell:
     """What can be done about it: one line that is always in sight."""
     if verdict.ok:
-        return (("every check passes: ctrl+s spawns", "accent"),)
+        return ((keys.told("every check passes: {spawn.save} spawns"), "accent"),)
     names = ", ".join(check.name for check in verdict.failed)
     said = f"{plural(len(verdict.failed), 'check')} must pass first: {names}"
     by_itself, wanted = waits_for(verdict, may_wait=False), waits_for(verdict, may_wait=True)
     if by_itself == "approval":
-        return ((said, "warn"), ("   ctrl+s asks: it waits for your word, press i then", "accent"))
+        asks = keys.told("   {spawn.save} asks: it waits for your word, {inbox} answers it")
+        return ((said, "warn"), (asks, "accent"))
     if by_itself is not None:
-        return ((said, "warn"), (f"   ctrl+s lets it wait for {WAITING_WORDS[by_itself]}", "accent"))
+        lets = keys.told(f"   {{spawn.save}} lets it wait for {WAITING_WORDS[by_itself]}")
+        return ((said, "warn"), (lets, "accent"))
     if wanted is not None:
-        return ((said, "warn"), (f"   ctrl+t waits for {WAITING_WORDS[wanted]}", "accent"))
+        return ((said, "warn"), (keys.told(f"   {{spawn.wait}} waits for {WAITING_WORDS[wanted]}"), "accent"))
     return ((said, "warn"),)
 
 
@@ -189,15 +194,15 @@ def _fields(config: Config, workspace: str) -> tuple[Field, ...]:
     sets = (NO_SKILLS, *config.skill_set)
     return (
         Field("task", hint="what to do, in words"),
-        Field("inject", hint="files for its prompt, apart by blanks: README.md docs/api.md"),
+        Field("inject", hint="files for its prompt, apart by blanks: README.md docs/api.md", paths=True),
         Field("agent", hint="who does it", choices=tuple(config.agents)),
         Field("model", hint="as the agent calls it", beside=True),
         Field("template", hint="none", choices=tuple(config.template)),
         Field("params", hint="for the template: key=value", beside=True),
         Field("task type", hint="what kind of work", choices=tuple(config.task_types)),
         Field("skills", hint="the name of a set", choices=sets, beside=True),
-        Field("can read", hint="paths, apart by blanks"),
-        Field("can write", hint="paths: notes/api.md", beside=True),
+        Field("can read", hint="paths, apart by blanks", paths=True),
+        Field("can write", hint="paths: notes/api.md", beside=True, paths=True),
         Field("tools", hint="names, or none"),
         Field("timeout", hint="for instance 10m", beside=True),
         Field("limits", hint="injected, in all, $: 500 20k $0.10"),

@@ -1,6 +1,7 @@
 """What is a prompt made of, as it is sent? Its parts in their order, and where a cache stops to help."""
 
 from engine.contract.verdict import CacheBreak, ReceiptPart, ReceiptView
+from tui.text import plural
 from tui.widgets.cells import Cell
 
 _NAME = 34
@@ -12,7 +13,11 @@ def prompt_lines(receipt: ReceiptView) -> list[Cell]:
         return [(("prompt      ", "dim"), ("nothing is sent", "dim"))]
     more = receipt.everything_tokens
     beside = f"   was {more:,} with everything" if more is not None and more > receipt.tokens else ""
-    head: Cell = (("prompt      ", "dim"), (f"{receipt.tokens:,} tokens, as it is sent:", "text"), (beside, "dim"))
+    head: Cell = (
+        ("prompt      ", "dim"),
+        (f"{plural(receipt.tokens, 'token')}, as it is sent:", "text"),
+        (beside, "dim"),
+    )
     return [head, *(_part_line(part) for part in receipt.parts), *cache_lines(receipt.cache_break)]
 
 
@@ -20,7 +25,7 @@ def cache_lines(found: CacheBreak | None) -> list[Cell]:
     """`breaks at instructions AGENTS.md: changed, 1,204 tokens read anew`; nothing where it holds."""
     if found is None:
         return []
-    said = f"breaks at {found.part}: {found.why}, {found.lost_tokens:,} tokens read anew"
+    said = f"breaks at {found.part}: {found.why}, {plural(found.lost_tokens, 'token')} read anew"
     return [(("cache       ", "dim"), (said, "warn"), (f"; {found.kept_tokens:,} before it still stand", "dim"))]
 
 

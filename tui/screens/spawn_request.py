@@ -1,12 +1,13 @@
 """What do the fields of the spawn sheet ask for? And what holds where one is empty, by which level?"""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from engine.config.durations import say, seconds
-from engine.config.model import Config, Param
+from engine.config.model import NO_SKILLS, Config, Param
 from engine.context.routing import route
 from engine.contract.orders import RunRequest
 from engine.contract.route import Keep, Permissions, Read, Route, SandboxMode
@@ -24,6 +25,7 @@ UNSAID = "-"
 MOST_TURNS = 10**6
 _STOPS = ("stop turns", "stop tokens", "stop usd")
 _DIGITS = 9
+_KINDS = {"skills": "skill set"}
 _FIELD_OF = {
     "agent": "agent",
     "task_type": "task type",
@@ -72,6 +74,33 @@ def request_of(values: Mapping[str, str]) -> RunRequest:
         trigger="spawn",
         lane="isolated",
     )
+
+
+def wrong_fields(values: Mapping[str, str], config: Config) -> list[tuple[str, str, str]]:
+    """Every field that makes no sense or names what there is not, with what is wrong and what to do."""
+    found: list[tuple[str, str, str]] = []
+    for name in (name for name, value in values.items() if value):
+        try:
+            request_of(dict.fromkeys(values, "") | {name: values[name]})
+        except Refused as error:
+            found.append((*blamed(str(error), values), error.fix))
+    known: dict[str, Collection[str]] = {
+        "agent": config.agents,
+        "template": config.template,
+        "task type": config.task_types,
+        "skills": (NO_SKILLS, *config.skill_set),
+    }
+    for name, names in known.items():
+        if values[name] and values[name] not in names:
+            found.append(
+                (name, f"there is no {_KINDS.get(name, name)} '{values[name]}'", _nearest(values[name], names))
+            )
+    return found
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
 
 
 def _rarely(values: Mapping[str, str]) -> dict[str, Any]:

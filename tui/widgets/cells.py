@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Literal
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ GAP = 1
 
 
 class Column(Struct, frozen=True):
-    """One column of a table. `width` is fixed, except for the one column that takes what is left."""
+    """One column of a table. `width` is fixed, except for columns that take what is left."""
 
     title: str
     width: int
@@ -31,7 +32,9 @@ class Column(Struct, frozen=True):
     drop: int = 0
     """The highest goes first when it gets narrow; 0 stays."""
     grows: bool = False
-    """Takes what is left; `width` is then the least it needs."""
+    """Takes what is left, shared where several do; `width` is then the least it needs."""
+    letter: str = ""
+    """With shift it orders the rows by this column; it stands in the title. Without one, nothing does."""
 
 
 class Placed(Struct, frozen=True):
@@ -54,10 +57,12 @@ def place(columns: Sequence[Column], width: int) -> tuple[Placed, ...]:
         if columns[loser].drop == 0:
             break
         kept.remove(loser)
-    spare = max(0, width - _need(columns, kept))
+    spare, growing = max(0, width - _need(columns, kept)), sum(columns[index].grows for index in kept)
     placed, x = [], 0
     for index in kept:
-        wide = columns[index].width + (spare if columns[index].grows else 0)
+        more = -(-spare // growing) if columns[index].grows else 0
+        spare, growing = spare - more, growing - columns[index].grows
+        wide = columns[index].width + more
         wide = max(0, min(wide, width - x))
         placed.append(Placed(index=index, x=x, width=wide))
         x += wide + GAP
@@ -82,6 +87,19 @@ def cut(cell: Cell, width: int, align: str = "left") -> Cell:
             break
         out.append((text, tone))
         room -= size
+    return tuple(out)
+
+
+def emphasised(cell: Cell, places: Iterable[int]) -> Cell:
+    """The cell with the characters at these places standing out."""
+    chosen = frozenset(places)
+    out: list[Span] = []
+    at = 0
+    for text, tone in cell:
+        for here, group in groupby(range(at, at + len(text)), chosen.__contains__):
+            numbers = list(group)
+            out.append((text[numbers[0] - at : numbers[-1] + 1 - at], "bold" if here else tone))
+        at += len(text)
     return tuple(out)
 
 

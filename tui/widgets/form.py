@@ -3,20 +3,21 @@
 Those that are rarely said are folded into one line that says what holds of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.suggester import SuggestFromList
+from textual.suggester import Suggester, SuggestFromList
 from textual.widgets import Input
 
 from tui.clean import clean
-from tui.theme import Palette
+from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell
 from tui.widgets.line_input import LineInput
 from tui.widgets.lines import Lines
+from tui.widgets.path_words import PathSuggester
 
 LABEL_WIDTH = 11
 
@@ -33,6 +34,8 @@ class Field(Struct, frozen=True):
     """On the same line as the field before it."""
     folded: bool = False
     """Out of sight until the form is unfolded; these come last."""
+    paths: bool = False
+    """It names files of the workspace: these are completed too."""
 
 
 class Form(Vertical):
@@ -54,7 +57,10 @@ class Form(Vertical):
     def __init__(self, palette: Palette, fields: Sequence[Field]) -> None:
         super().__init__()
         self.fields = tuple(fields)
+        self.folder: Callable[[], str] = lambda: self.values.get("workspace", "")
+        """Where paths are looked for."""
         self._palette = palette
+        self._wrong: frozenset[str] = frozenset()
         self._inputs = {field.name: self._input(field) for field in fields}
         self._labels = {field.name: Lines(palette, [((field.name, "dim"),)]) for field in fields}
         self._fold = Lines(palette, classes="-fold")
@@ -83,6 +89,9 @@ class Form(Vertical):
         for field in self.fields:
             line = self._inputs[field.name]
             if line.has_focus and line.value and line.cursor_at_end:
+                found = line.suggester
+                if isinstance(found, PathSuggester):
+                    return found.offered(line.value)
                 return completed(line.value, field.choices)
         return None
 
@@ -117,6 +126,19 @@ class Form(Vertical):
         here = next((number for number, line in enumerate(lines) if line is self.screen.focused), 0)
         self.screen.set_focus(lines[(here + by) % len(lines)])
 
+    def fill(self, values: Mapping[str, str]) -> None:
+        """Have these fields say this."""
+        for name, value in values.items():
+            if name in self._inputs:
+                self._inputs[name].value = value
+
+    def mark(self, wrong: Iterable[str]) -> None:
+        """These fields are wrong, and no others."""
+        marked = frozenset(wrong)
+        if marked != self._wrong:
+            self._wrong = marked
+            self._draw_labels()
+
     def hint(self, hints: Mapping[str, str]) -> None:
         """Say in empty fields what holds while they are empty; a field that is not named says what it said at first."""
         for field in self.fields:
@@ -129,15 +151,30 @@ class Form(Vertical):
         self.post_message(self.Edited())
 
     def on_descendant_focus(self) -> None:
+        self._draw_labels()
+
+    def _draw_labels(self) -> None:
+        """A wrong one is told by its sign too."""
         for name, line in self._inputs.items():
-            self._labels[name].show([((name, "accent" if line.has_focus else "dim"),)])
+            wrong = name in self._wrong
+            tone: Tone = "bad" if wrong else "accent" if line.has_focus else "dim"
+            self._labels[name].show([((f"{name}!" if wrong else name, tone),)])
 
     def _in_sight(self) -> list[LineInput]:
         return [self._inputs[field.name] for field in self.fields if not (field.folded and self.folded)]
 
     def _input(self, field: Field) -> LineInput:
-        suggester = SuggestFromList(field.choices, case_sensitive=False) if field.choices else None
+        suggester: Suggester | None = None
+        if field.choices:
+            suggester = SuggestFromList(field.choices, case_sensitive=False)
+        elif field.paths:
+            suggester = PathSuggester(lambda: self.folder(), self._offered)
         return LineInput(clean(field.value), field.hint, suggester)
+
+    def _offered(self) -> None:
+        """Whether tab completes depends on it."""
+        if self.is_attached:
+            self.screen.refresh_bindings()
 
 
 def completed(typed: str, choices: Sequence[str]) -> str | None:

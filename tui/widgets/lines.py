@@ -11,6 +11,8 @@ from textual.widget import Widget
 from tui import actions
 from tui.theme import Palette
 from tui.widgets.cells import Cell, cut, strip, wrap
+from tui.widgets.differing import differing
+from tui.widgets.focus import QuietFocus
 
 
 class Lines(Widget):
@@ -28,11 +30,10 @@ class Lines(Widget):
         self._palette = palette
 
     def show(self, lines: Sequence[Cell]) -> None:
-        """Take other lines; those that are the same are not drawn again."""
+        """Take other lines; what is the same is not drawn again."""
         old, self.lines = self.lines, tuple(lines)
         for y in range(max(len(old), len(self.lines))):
-            if old[y : y + 1] != self.lines[y : y + 1]:
-                self.refresh(Region(0, y, self.size.width, 1))
+            _refresh_parts(self, y, _cut_at(old, y, self.size.width), _cut_at(self.lines, y, self.size.width))
 
     def render_line(self, y: int) -> Strip:
         """A line, cut to the width; nothing below the last one."""
@@ -78,7 +79,7 @@ class Wrapped:
         return [part for parts in self._parts for part in parts]
 
 
-class Page(ScrollView, can_focus=True):
+class Page(QuietFocus, ScrollView, can_focus=True):
     """Any number of lines; the keyboard scrolls. Standing at its end, it follows what is added."""
 
     BINDINGS = actions.bindings("page")
@@ -102,8 +103,9 @@ class Page(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self.lines))
         self._keep_end()
         for y, old in list(self._drawn.items()):
-            if self._line(y) != old:
-                self.refresh(Region(0, y, self.size.width, 1))
+            if (new := self._line(y)) != old:
+                self._drawn[y] = new
+                _refresh_parts(self, y, old, new)
 
     def render_line(self, y: int) -> Strip:
         line = self._drawn[y] = self._line(y)
@@ -122,8 +124,8 @@ class Page(ScrollView, can_focus=True):
     def action_line(self, step: int) -> None:
         self._scroll(step)
 
-    def action_page(self, step: int) -> None:
-        self._scroll(step * max(1, self.size.height - 1))
+    def action_page(self, step: float) -> None:
+        self._scroll(int(step * max(2, self.size.height - 1)))
 
     def action_end(self, step: int) -> None:
         self._scroll(step * len(self.lines))
@@ -139,3 +141,13 @@ class Page(ScrollView, can_focus=True):
     def _line(self, y: int) -> Cell:
         number = y + round(self.scroll_y)
         return cut(self.lines[number], self.size.width) if number < len(self.lines) else ()
+
+
+def _cut_at(lines: Sequence[Cell], y: int, width: int) -> Cell:
+    return cut(lines[y], width) if y < len(lines) else ()
+
+
+def _refresh_parts(widget: Widget, y: int, old: Cell, new: Cell) -> None:
+    """Only the cells that differ."""
+    for x, width in differing(old, new):
+        widget.refresh(Region(x, y, width, 1))

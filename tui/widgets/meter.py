@@ -1,4 +1,4 @@
-"""How full is it? Characters that read without colour: `#` spent, `_` reserved, `.` free."""
+"""How full is it? Characters that read without colour: `#` spent, `_` held, `.` free."""
 
 from tui.theme import Tone
 from tui.widgets.cells import Cell

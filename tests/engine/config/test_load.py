@@ -88,6 +88,8 @@ def test_what_is_not_toml(text, line):
     [
         ('[limits]\ntimeout = "5m"', "q.toml:2: limits.timeout", "did you mean 'timeout_max'?"),
         ('[limits]\ntimeout_max = "soon"', "q.toml:2: limits.timeout_max", "write it like 90s, 10m or 1h30m"),
+        ('[console]\nrefresh = "1ms"', "q.toml:2: console.refresh", "from 50 ms to 1 min"),
+        ('[console]\nrefresh = "soon"', "q.toml:2: console.refresh", "is no duration"),
         ('[engine]\nidle_exit = "0s"', "q.toml:2: engine.idle_exit", "more than zero"),
         ('[limits]\ngrace = "-1s"', "q.toml:2: limits.grace", "is no duration"),
         ('[limits]\ntimeout_max = "9999999999d"', "q.toml:2: limits.timeout_max", "longer than ten years"),

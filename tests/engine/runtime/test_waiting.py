@@ -314,3 +314,21 @@ def test_the_workspace_of_a_job_is_nearer_than_that_of_its_agent(house, tmp_path
         assert runs.get(house.connection, admitted.run_id).workspace == str(other)
 
     asyncio.run(go())
+
+
+def test_what_waits_for_a_job_that_is_removed_is_withdrawn_and_does_not_become_another_run(house):
+    """Without its job its agent, its task and its scope would be those that ship."""
+
+    async def go():
+        agent = f'[agent.reader]\nadapter = "digest"\nworkspace = "{house.workspace}"\ninject = ["a.md"]\n'
+        house.configure(asking() + agent + '[job.j]\nevery = "1h"\nagent = "reader"\ntask = "mine"\n')
+        admitted = await house.gate.ask(RunRequest(workspace="~", job="j", trigger="timer"))
+        assert admitted.waits_for == "approval"
+        house.configure(asking(1_000_000) + agent)
+        await house.later()
+        run = runs.get(house.connection, admitted.run_id)
+        assert (run.state, run.why) == ("refused", "its job j has been removed")
+        assert (run.agent, run.task, house.started) == ("reader", "mine", [])
+        assert approvals.pending(house.connection) == []
+
+    asyncio.run(go())

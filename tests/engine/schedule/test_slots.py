@@ -19,7 +19,8 @@ ABSENT = "no engine ran at that time"
 
 
 def plan(due=HOURLY, *, last=None, now=NOW, anchor=NOW - 900 * DAY, enabled=True, running=False):
-    return due_slots(due, anchor_ms=anchor, last_ms=last, now_ms=now, enabled=enabled, running=running)
+    before = "was still going" if running else ""
+    return due_slots(due, anchor_ms=anchor, last_ms=last, now_ms=now, enabled=enabled, before=before)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.contract.usage import RateLimit
 from engine.telemetry.metrics import (
     BLOCK_MS,
+    FADED_MIN,
     HOUR_MS,
     MINUTE_MS,
     Block,
@@ -23,6 +25,7 @@ from engine.telemetry.metrics import (
     context_window,
     course,
     ewma_per_minute,
+    lasting_per_minute,
     project,
     runs_out_at,
     subscription_windows,
@@ -31,7 +34,11 @@ from engine.telemetry.metrics import (
 
 TOKENS = st.integers(0, 10**9)
 TIMES = st.integers(0, 30 * 24 * HOUR_MS)
-COURSES = st.builds(Course, st.floats(0, 10**7), st.floats(0, 10**7), st.floats(0, 10**9))
+COURSES = st.builds(
+    lambda pace, mean, spread, wrong, part: Course(pace, mean, spread, spread * wrong, pace * part),
+    *(st.floats(0, 10**7), st.floats(0, 10**7), st.floats(0, 10**9), st.floats(0, 1), st.floats(0, 1)),
+)
+BURN = st.lists(st.integers(0, 10**7), max_size=FADED_MIN)
 
 
 def clock_hours(tokens, minutes):
@@ -76,6 +83,55 @@ def test_what_is_recent_weighs_more_and_half_a_life_ago_half_as_much():
     ago = [ewma_per_minute([0] * (20 - age) + [100] + [0] * age + [0], elapsed_share=0.0) for age in range(20)]
     assert ago == sorted(ago, reverse=True)
     assert ago[5] == pytest.approx(ago[0] / 2)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "elapsed_share", "rate"),
+    [
+        ([], 1.0, 0),
+        ([0] * 20, 1.0, 0),
+        ([0] * 19 + [60_000], 1.0, 0),
+        ([60_000] + [0] * 5, 1.0, 0),
+        ([100] * 20, 1.0, 100),
+        ([100] * 19 + [40], 0.4, 100),
+        ([9999] * 30 + [100] * 20, 1.0, 100),
+        ([0] * 5 + [100] * 15, 1.0, 100 * 13 / 14.5),
+        ([0] * 15 + [100] * 5, 1.0, 100 * 4 / 14.5),
+        ([100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 900], 1.0, 100 / 14.5),
+        ([100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 900], 1.0, 50 / 14.5),
+    ],
+)
+def test_a_burn_that_lasts_is_known_after_a_quarter_of_an_hour_and_one_burst_is_none(minutes, elapsed_share, rate):
+    assert lasting_per_minute(minutes, elapsed_share) == pytest.approx(rate)
+
+
+@given(BURN, st.integers(0, FADED_MIN - 1), st.integers(0, 10**7), st.floats(0, 1))
+def test_more_in_any_minute_never_gives_a_slower_burn(minutes, at, more, elapsed_share):
+    minutes = [0] * (FADED_MIN - len(minutes)) + minutes
+    hotter = [number + more if place == at else number for place, number in enumerate(minutes)]
+    assert lasting_per_minute(hotter, elapsed_share) >= lasting_per_minute(minutes, elapsed_share) - 1e-6
+
+
+@given(BURN, st.integers(0, 10**7))
+def test_a_fresh_burn_never_slows_the_course_and_only_widens_the_band_downwards(minutes, pace):
+    hours = [Hour(pace * 60, at * HOUR_MS) for at in range(24)]
+    without, lasting = course(hours, ends(hours)), lasting_per_minute(minutes)
+    found = course(hours, ends(hours), lasting)
+    assert found.pace == max(without.pace, lasting)
+    assert (found.mean, found.spread, found.error) == (without.mean, without.spread, without.error)
+    calm, hot = (project(0, ends(hours), ends(hours) + HOUR_MS, going) for going in (without, found))
+    assert calm.low - 1 <= hot.low <= calm.low + 1
+    assert hot.likely >= calm.likely
+
+
+@given(TOKENS, TOKENS, TIMES, TIMES, COURSES, st.floats(0, 10**7))
+def test_a_limit_is_reached_never_before_now_and_sooner_the_faster_it_burns(spent, limit, now, end, going, more):
+    slow, fast = (
+        project(spent, now, end, replace(going, pace=pace), limit) for pace in (going.pace, going.pace + more)
+    )
+    if slow.runs_out_ms is not None:
+        assert now <= fast.runs_out_ms <= slow.runs_out_ms + 1
+        assert slow.runs_out_ms == now or slow.runs_out_ms <= end
 
 
 def test_a_projection_by_hand():
@@ -143,6 +199,15 @@ def test_idle_hours_widen_the_band_and_lower_the_mean():
     assert (busy.spread, busy.mean) == (pytest.approx(0), pytest.approx(10))
     assert idle.spread == pytest.approx(300, rel=0.02)
     assert idle.mean == pytest.approx(5, rel=0.02)
+
+
+def test_the_fewer_hours_are_known_the_wider_is_the_band():
+    widths = []
+    for number in (2, 12, 200):
+        hours = clock_hours([600, 0] * number, 60)
+        found = project(0, ends(hours), ends(hours) + 100 * HOUR_MS, course(hours, ends(hours)))
+        widths.append(found.high - found.likely)
+    assert widths[0] > 2 * widths[1] > 2 * widths[2] > 0
 
 
 def test_what_is_an_hour_older_weighs_half_in_the_pace():

@@ -1,0 +1,1 @@
+"""`qd --plain`: the console as lines of text."""

@@ -1,0 +1,1 @@
+"""How does the console speak with its terminal, and with little? Bytes, colours, keys, and the way out."""
