@@ -13,6 +13,7 @@ from engine.runtime.imports import with_import_path
 from engine.runtime.ingest import CHUNK_BYTES, READER, Lines, decode, setup_line
 from engine.runtime.log_book import LogBook
 from engine.runtime.pricing import PriceBook
+from engine.runtime.reaping import reaped
 from engine.runtime.repricing import reprice, unpriced_models
 from engine.telemetry.roots import Homes, log_roots
 from state.database import Database
@@ -126,6 +127,4 @@ class LogFollower:
         self._waiting.clear()
         process, self._process = self._process, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await reaped(process)

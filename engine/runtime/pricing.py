@@ -235,6 +235,8 @@ async def ask(models: list[Model], environ: Mapping[str, str]) -> tuple[Price | 
     """As `ask_now`, without blocking the loop."""
     import asyncio  # `qd usage` has no loop, and need not wait for 16 ms of imports
 
+    from engine.runtime.reaping import reaped
+
     pipe = asyncio.subprocess.PIPE
     try:
         child = await asyncio.create_subprocess_exec(
@@ -249,9 +251,7 @@ async def ask(models: list[Model], environ: Mapping[str, str]) -> tuple[Price | 
         raise _failed(f"no answer in {ASK_S:.0f} s") from None
     finally:
         if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+            await reaped(child)
     return _answer(child.returncode or 0, out, err, len(models))
 
 

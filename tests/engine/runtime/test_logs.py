@@ -214,6 +214,34 @@ def test_a_reader_that_fails_is_told_and_ends_nothing(books, monkeypatch, comman
     assert events.notice(books.connection, READER_NOTICE) is None
 
 
+FLOOD = "import sys\nwhile True: sys.stdout.buffer.write(b'x' * 65536)"
+
+
+def test_a_reader_with_more_to_say_than_is_heard_does_not_keep_the_engine_from_ending(books, monkeypatch):
+    """As in the middle of the first scan: its pipe is full, and whoever read it is cancelled."""
+    from engine.runtime import logs as following
+
+    monkeypatch.setattr(following, "READER", (sys.executable, "-c", FLOOD))
+    follower = following.LogFollower(books.database, SystemClock(), os.environ, books.prices)
+    taken = asyncio.Event()
+
+    async def hear(_):
+        taken.set()
+        await asyncio.Event().wait()
+
+    async def end():
+        monkeypatch.setattr(follower, "_take", hear)
+        task = asyncio.create_task(follower.run())
+        async with asyncio.timeout(20):
+            await taken.wait()
+            while not follower._process.stdout._paused:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(end())
+
+
 def test_one_ingest_with_a_reader_that_fails_is_an_error(books, monkeypatch, tmp_path):
     home = tmp_path / "home"
     write_rows(home / ".claude" / "projects" / "p" / "a.jsonl", {"type": "user"})
