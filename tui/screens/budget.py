@@ -1,23 +1,21 @@
 """One budget: what is spent, held and free of it, where it will end, and who used it. Live."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
 from state.shares import Share
 from tui import actions
 from tui.panes.budgets import LEVEL_TONES, METER, band, outlook
-from tui.panes.messages import EditorAsked, SheetAsked, ask
 from tui.reading import changes
 from tui.reading.budget_page import BudgetPage, BudgetUse, budget_page
-from tui.reading.snapshot import Gone
-from tui.screens.screen import DeckScreen
+from tui.reading.snapshot import Reading
+from tui.screens.entry import EntryPage
 from tui.text import amount, amount_in_full, left, moment, percent, plural
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, Span, cut, wrap
-from tui.widgets.flash import Flash
 from tui.widgets.lines import Lines, Page
 from tui.widgets.meter import meter
 
@@ -26,72 +24,43 @@ if TYPE_CHECKING:
 
 _LEAST_WIDTH, _MOST_BAR = 40, 60
 _NAME, _AMOUNT = 13, 10
-_EVERY_MS = 60_000
 _HEADS = {"agent": "by agent", "session": "by session", "job": "by job", "run": "largest runs"}
 
 
-class BudgetScreen(DeckScreen):
+class BudgetScreen(EntryPage):
     """One page that follows; a part of it for each unit of the budget."""
 
-    DEFAULT_CSS = """
-    BudgetScreen { padding: 0 1; }
-    BudgetScreen > .-title { height: 2; }
-    BudgetScreen > .-said { height: 1; }
-    """
+    DEFAULT_CSS = "BudgetScreen > .-title { height: 2; }"
+    SECTION = "budget"
     BINDINGS = actions.bindings("budget")
     CONTEXTS = ("budget",)
 
     def __init__(self, palette: Palette, name: str) -> None:
-        super().__init__(palette)
-        self.about = name
+        super().__init__(palette, name)
         self.shown: BudgetPage | None = None
         self._title = Lines(palette, classes="-title")
         self._page = Page(palette)
-        self._said = Flash(palette)
 
     def compose_body(self) -> ComposeResult:
         yield self._title
         yield self._page
-        yield self._said
+        yield self.said
 
     def on_mount(self) -> None:
         self._page.focus()
 
-    def on_screen_resume(self) -> None:
-        self.deck.feed.watch(budget_page(self.about), _EVERY_MS)
-
-    def on_resize(self) -> None:
-        super().on_resize()
-        self._draw()
+    def reading(self) -> Callable[[Reading], Any]:
+        return budget_page(self.about)
 
     def take(self, change: changes.Change) -> None:
         match change:
             case changes.DetailChanged(BudgetPage() as page) if page.name == self.about:
                 self.shown = page
-                self._draw()
-            case changes.DetailChanged(Gone(line)):
-                self._said.stand(((line, "warn"),))
+                self.draw()
             case _:
-                pass
+                super().take(change)
 
-    def tick(self, now_ms: int) -> None:
-        super().tick(now_ms)
-        self._draw()
-
-    def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.flash(line, tone)
-
-    async def action_edit(self) -> None:
-        await ask(self.app, SheetAsked("budget", self.about))
-
-    def action_editor(self) -> None:
-        self.post_message(EditorAsked(entry=("budget", self.about)))
-
-    def action_back(self) -> None:
-        self.deck.feed.unwatch()
-        self.dismiss()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
         if self.shown is None:
             return
         width = max(_LEAST_WIDTH, self.size.width - 2)

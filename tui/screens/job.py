@@ -1,30 +1,29 @@
 """One job: what became of its due times and why, when it is due next, and what it puts into its prompts. Live."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import pairwise
+from typing import Any
 
 from textual.app import ComposeResult
 
 from tui import actions
 from tui.panes.jobs import slot_letter
-from tui.panes.messages import EditorAsked, JobFired, JobPaused, RunOpened, SheetAsked, ask
+from tui.panes.messages import JobFired, JobPaused, RunOpened, ask
 from tui.panes.runs import outcome_words, took
 from tui.reading import changes
 from tui.reading.job_page import Fired, JobPage, job_page
-from tui.reading.snapshot import Gone
-from tui.screens.screen import DeckScreen
+from tui.reading.snapshot import Reading
+from tui.screens.entry import EntryPage
 from tui.screens.talk_lines import part_name
 from tui.text import MINUTE_MS, age, clock, due, moment, plural, tokens
 from tui.theme import Palette, Tone
 from tui.widgets.cells import Cell, Column, Span, span, wrap
-from tui.widgets.flash import Flash
 from tui.widgets.lines import Lines
 from tui.widgets.table import Table
 
 _LEAST_WIDTH, _NAME = 40, 11
 _TALL = 24
 """In fewer lines the due times need the room: what is too long is cut."""
-_EVERY_MS = 60_000
 _COLUMNS = (
     Column("", 1),
     Column("due", 9),
@@ -37,59 +36,46 @@ _COLUMNS = (
 )
 
 
-class JobScreen(DeckScreen):
+class JobScreen(EntryPage):
     """What it is above, its due times below, the newest last; enter opens the run of one."""
 
     DEFAULT_CSS = """
-    JobScreen { padding: 0 1; }
     JobScreen > .-facts { height: auto; }
     JobScreen > Table { margin-top: 1; }
-    JobScreen > .-said { height: 1; }
     """
+    SECTION = "job"
     BINDINGS = actions.bindings("job")
     CONTEXTS = ("job",)
 
     def __init__(self, palette: Palette, name: str) -> None:
-        super().__init__(palette)
-        self.about = name
+        super().__init__(palette, name)
         self.shown: JobPage | None = None
         self._seconds = False
         """Whether due times are told with their seconds."""
         self.table: Table[Fired] = Table(_COLUMNS, self._key, self._cells, palette)
         self._facts = Lines(palette, classes="-facts")
-        self._said = Flash(palette)
 
     def compose_body(self) -> ComposeResult:
         yield self._facts
         yield self.table
-        yield self._said
+        yield self.said
 
     def on_mount(self) -> None:
         self.table.focus()
 
-    def on_screen_resume(self) -> None:
-        self.deck.feed.watch(job_page(self.about), _EVERY_MS)
-
-    def on_resize(self) -> None:
-        super().on_resize()
-        self._draw()
+    def reading(self) -> Callable[[Reading], Any]:
+        return job_page(self.about)
 
     def take(self, change: changes.Change) -> None:
         match change:
             case changes.DetailChanged(JobPage() as page) if page.row.name == self.about:
                 self._take(page)
-            case changes.DetailChanged(Gone(line)):
-                self._said.stand(((line, "warn"),))
             case _:
-                pass
+                super().take(change)
 
     def tick(self, now_ms: int) -> None:
-        super().tick(now_ms)
         self.table.refresh_changed()
-        self._draw()
-
-    def flash(self, line: str, tone: Tone = "text") -> None:
-        self._said.flash(line, tone)
+        super().tick(now_ms)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "open" and (self.table.selected is None or self.table.selected.run is None):
@@ -97,7 +83,7 @@ class JobScreen(DeckScreen):
         return super().check_action(action, parameters)
 
     def on_table_cursor_moved(self) -> None:
-        self._draw()
+        self.draw()
         self.refresh_bindings()
 
     async def on_table_row_chosen(self) -> None:
@@ -107,12 +93,6 @@ class JobScreen(DeckScreen):
         if (row := self.table.selected) and row.run is not None:
             await ask(self.app, RunOpened(row.run.id))
 
-    async def action_edit(self) -> None:
-        await ask(self.app, SheetAsked("job", self.about))
-
-    def action_editor(self) -> None:
-        self.post_message(EditorAsked(entry=("job", self.about)))
-
     def action_fire(self) -> None:
         self.post_message(JobFired(self.about))
 
@@ -120,20 +100,16 @@ class JobScreen(DeckScreen):
         if self.shown is not None:
             self.post_message(JobPaused(self.about, enabled=not self.shown.row.enabled))
 
-    def action_back(self) -> None:
-        self.deck.feed.unwatch()
-        self.dismiss()
-
     def _take(self, page: JobPage) -> None:
         newest = self.shown is None or self.table.cursor >= len(self.table.rows) - 1
         self.shown, self._seconds = page, fires_within_minutes(page)
         self.table.show(page.fired)
         if newest:
             self.table.move_to(len(page.fired) - 1)
-        self._draw()
+        self.draw()
         self.refresh_bindings()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         if self.shown is None:
             return
         width = max(_LEAST_WIDTH, self.size.width - 2)
