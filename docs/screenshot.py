@@ -45,9 +45,9 @@ async def _shoot(home: Any) -> None:
 async def _session(app: Any, pilot: "Pilot[Any]") -> None:
     from tui.panes.messages import SessionOpened
 
-    row = next(row for row in _board(app) if row.job == "health-check")
+    row = next(row for row in _board(app) if (row.title or "").startswith("vendor survey"))
     app.post_message(SessionOpened(row.id))
-    await _until(lambda: "generation" in _shown(app), "the session is open")
+    await _until(lambda: "responses" in _shown(app), "the session is open")
     await pilot.pause(1)
     _keep(app, "session")
     await pilot.press("escape")

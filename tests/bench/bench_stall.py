@@ -60,7 +60,7 @@ def cpu_s(pid):
 
 def test_stalled(desk):
     reality.session_log(desk, 2, "unread")
-    console = Pty(desk.argv, desk.env, str(desk.workspace), (120, 40))
+    console = Pty(desk.argv, desk.env, str(desk.workspace), (160, 40))  # wide enough for the tokens
     try:
         console.wait_for("engine up")
         console.wait_for("unread")
@@ -93,7 +93,7 @@ def test_stalled(desk):
 
 
 def stock_loop(desk):
-    stock = Pty([sys.executable, "-c", STOCK], desk.env, str(desk.workspace), (120, 40))
+    stock = Pty([sys.executable, "-c", STOCK], desk.env, str(desk.workspace), (160, 40))  # wide enough for the tokens
     try:
         stock.wait_for("worst 0.")
         stock.reads.clear()
