@@ -217,7 +217,7 @@ def test_a_skill_that_changed_is_shown_and_allowed_as_it_is(desk, open_console):
 SKILL = "---\nname: deploy\ndescription: Deploy the site\n---\n"
 
 
-def test_a_session_is_started_afresh_and_taken_back(desk, open_console):
+def test_a_session_is_started_afresh_and_taken_back(desk, open_console, wait_until):
     desk.write("README.md", "- [ ] mend the pump\n")
     session = str(desk.json("run", "--inject", "README.md", "--task", "watch the pump")["session"])
     console = open_console()
@@ -228,8 +228,9 @@ def test_a_session_is_started_afresh_and_taken_back(desk, open_console):
     confirmed(console, "begins afresh")
     assert [g["number"] for g in desk.json("session", "show", session)["generations"]] == [1, 2]
     console.wait_for("u undo")
-    console.keys("u")
-    console.wait_for("undone: reset")
+    # A key that comes in one go with the last enter has no effect.
+    wait_until(lambda: not desk.json("undo", "list")["acts"] or console.keys("u"), "it is taken back")
+    assert [one["generation"] for one in desk.json("sessions")["sessions"]] == [1]
 
 
 def test_killing_the_console_leaves_engine_and_run_alive_and_a_new_one_shows_both(desk, open_console, wait_until):
