@@ -217,7 +217,7 @@ def test_a_skill_that_changed_is_shown_and_allowed_as_it_is(desk, open_console):
 SKILL = "---\nname: deploy\ndescription: Deploy the site\n---\n"
 
 
-def test_a_session_is_started_afresh_and_taken_back(desk, open_console, wait_until):
+def test_a_session_is_started_afresh_and_taken_back(desk, open_console):
     desk.write("README.md", "- [ ] mend the pump\n")
     session = str(desk.json("run", "--inject", "README.md", "--task", "watch the pump")["session"])
     console = open_console()
@@ -225,11 +225,10 @@ def test_a_session_is_started_afresh_and_taken_back(desk, open_console, wait_unt
     console.keys("r")
     console.wait_for("generation 2")
     console.type("too chatty")
-    confirmed(console, "begins afresh")
+    confirmed(console, "u undoes that")
     assert [g["number"] for g in desk.json("session", "show", session)["generations"]] == [1, 2]
-    console.wait_for("u undo")
-    # A key that comes in one go with the last enter has no effect.
-    wait_until(lambda: not desk.json("undo", "list")["acts"] or console.keys("u"), "it is taken back")
+    console.keys("u")
+    console.wait_for("undone: reset")
     assert [one["generation"] for one in desk.json("sessions")["sessions"]] == [1]
 
 

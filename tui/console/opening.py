@@ -1,5 +1,6 @@
 """Which screen comes up when something is asked for? The part of the app that opens them, each imported on its way."""
 
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,13 @@ from tui.places.crumbs import trail
 from tui.reading.able import attach_problem
 from tui.reading.asked import HASH_SHOWN
 from tui.reading.details import SessionDetail, session_detail
+from tui.reading.journal import UndoChanged, acts
 from tui.reading.skill_page import SkillPage, skill_page
 from tui.reading.snapshot import Gone
 from tui.theme import Palette, Tone
 
 if TYPE_CHECKING:
+    from engine.runtime.undoing import Undoable
     from tui.actions.keymap import Keymap
     from tui.console.typed import InOrder
     from tui.link import Link
@@ -283,10 +286,16 @@ class Opening(Goes, Lends):
         def reset(note: str) -> None:
             body = ResetSession(session_id=session.id, seen_generation_id=session.generation_id, note=note)
             said = f"the next run begins afresh, in generation {number + 1}; {self.keymap.named('undo')} undoes that"
-            self.link.order("reset", body, lambda _: self.flash(said))
+            known = partial(self._say_undoable, said)
+            self.link.order("reset", body, lambda _: self.feed.once(acts, known))
 
         name = session.title or session.job or f"session {session.id}"
         return self._question(f"Start {session.agent} > {name} afresh?", what, reset, ask="reason")
+
+    def _say_undoable(self, said: str, found: "tuple[Undoable, ...]") -> None:
+        """Not before the key does what is said of it."""
+        self.post_message(UndoChanged(found))
+        self.call_later(self.flash, said)
 
     def _confirm(self, title: str, what: tuple[str, ...], act: Any, ask: str = "") -> None:
         self.push_screen(self._question(title, what, act, ask))
